@@ -1,5 +1,5 @@
 # Short names for those who work here.
-.PHONY: check test proofs slow site search-proofs prove-serve bench bench-accuracy bench-everyday bench-m3 bench-fev bench-stores bench-coverage bench-cells bench-cores bench-tables bench-peers format docs lock demo clean leak-proofs examples
+.PHONY: check test proofs slow site search-proofs prove-serve prove-export bench bench-accuracy bench-everyday bench-m3 bench-fev bench-stores bench-coverage bench-cells bench-cores bench-actors bench-tables bench-peers format docs lock demo clean leak-proofs cluster-proofs examples attack-models mutants long-runs reliability audit release
 
 SETUP := python3 scripts/bootstrap.py --extras test
 UV := $(or $(shell command -v uv),.venv/bin/uv)
@@ -25,13 +25,45 @@ search-proofs: ## searches killed at every write, on full disks, and with their 
 	PYTHONPATH=.:tests FORECAST_NATIVE=0 TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python tests/search/kills.py $(ARGS)
 	PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python tests/search/real_kills.py --memory 50 $(REAL)
 
+cluster-proofs: ## parts, segments, ensembles, searches and backtests whose workers, drivers and nodes are killed: prints the counts; ARGS="--kills 5 --local"
+	$(SETUP)
+	PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python tests/cluster/cluster_kills.py $(ARGS)
+
 leak-proofs: ## the leak check of 200 random tables and experiments: prints the counts
 	$(SETUP)
 	PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python tests/leak_cases.py $(ARGS)
 
+attack-models: ## saved models changed on purpose, with fitting hashes: prints the counts; ARGS="--count 1000 --seed 7"
+	$(SETUP)
+	PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python tests/forecasting/attacks.py $(ARGS)
+
+mutants: ## checks broken one at a time, each of which a test has to notice: prints the counts; ARGS="--only search"
+	$(SETUP)
+	PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python tests/mutants/run.py $(ARGS)
+
+long-runs: ## fits, predictions and requests by the thousand in one process: prints memory, descriptors and threads; ARGS="--fits 100"
+	$(SETUP)
+	PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python tests/long_runs.py $(ARGS)
+
+reliability: ## every attack that is missing, and the table in docs/reliability.md; ARGS="--only models"
+	$(SETUP)
+	.venv/bin/python scripts/reliability.py $(ARGS)
+
+audit: ## licences, imports that are declared nowhere, advisories where an index answers
+	$(SETUP)
+	.venv/bin/python scripts/audit.py $(ARGS)
+
+release: ## a wheel with the compiled loops, the same bytes on every build, and its bill of materials, in build/release
+	$(SETUP)
+	.venv/bin/python scripts/release.py build/release $(ARGS)
+
 prove-serve: ## the service under broken bodies, slow connections and overload: prints the counts; ARGS="--fuzz 1000"
 	$(SETUP)
 	PYTHONPATH=.:tests .venv/bin/python tests/serving/prove.py $(ARGS)
+
+prove-export: ## files of every network, loss, ensemble and covariate against the forecaster: prints a table; ARGS="--ways 2"
+	$(SETUP)
+	PYTHONPATH=.:tests TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python tests/export/prove.py $(ARGS)
 
 bench: ## measure, and write benchmarks/README.md; make bench ARGS="--only steps sweep", ARGS=--quick
 	$(SETUP)
@@ -68,6 +100,10 @@ bench-cells: ## recurrent cells, attention and layers at equal parameters; make 
 bench-cores: ## a train step on every number of cores there is, and by a model beyond; ARGS="--cases A"
 	$(SETUP)
 	.venv/bin/python benchmarks/cores.py $(ARGS)
+
+bench-actors: ## time and memory with 1, 2 and 4 actors of a Ray cluster of this machine; ARGS="--only parts"
+	$(SETUP)
+	.venv/bin/python benchmarks/actors.py $(ARGS)
 
 bench-tables: ## public files tried as a new user would: docs/public-tables.md; make bench-tables CACHE=FOLDER
 	.venv/bin/python benchmarks/public_tables/run.py --cache "$(CACHE)" $(ARGS)

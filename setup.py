@@ -1,8 +1,8 @@
-"""Builds a wheel with the loops in C++ compiled, so that whoever installs it needs no compiler.
+"""Builds a wheel with compiled libraries, so that whoever installs it needs no C++ compiler.
 
 Everything else about the package is in `pyproject.toml`. Where the compiler is missing or fails the
-wheel has no compiled files, as has an editable installation; the loops are then compiled when they
-are first needed, see `forecast/layers/native/build.py`.
+wheel has no compiled files, as has an editable installation; they are then compiled when they are
+first needed, see `forecast/files/libraries/build.py`.
 """
 
 from __future__ import annotations
@@ -20,17 +20,21 @@ from typing import Any
 from setuptools import setup
 from setuptools.command.bdist_wheel import bdist_wheel
 
-NATIVE = Path(__file__).resolve().parent / "forecast" / "layers" / "native"
+ROOT = Path(__file__).resolve().parent
+LIBRARIES = ROOT / "forecast" / "files" / "libraries"
 
 STATIC = ("-static-libstdc++", "-static-libgcc", "-s")
 """No C++ runtime of the system that it is loaded on is needed, and no table of symbols."""
 
+SAME = (f"-ffile-prefix-map={ROOT}=.", "-Wl,--build-id=none")
+"""No folder of this machine and no number of this build is in a library: equal ones are equal."""
+
 
 def load_compiler() -> Any:
     """Return the module `compiler` of the package, whose other modules need what is not here."""
-    spec = importlib.util.spec_from_file_location("compiler", NATIVE / "compiler.py")
+    spec = importlib.util.spec_from_file_location("compiler", LIBRARIES / "compiler.py")
     if spec is None or spec.loader is None:
-        raise ImportError(f"{NATIVE / 'compiler.py'} is missing")
+        raise ImportError(f"{LIBRARIES / 'compiler.py'} is missing")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look there
     spec.loader.exec_module(module)
@@ -38,7 +42,7 @@ def load_compiler() -> Any:
 
 
 def compile_into(folder: Path) -> None:
-    """Compile the loops for all processors of this kind of machine, and the operations.
+    """Compile the libraries for all processors of this kind of machine.
 
     Raises:
         FileNotFoundError: there is no compiler.
@@ -49,16 +53,7 @@ def compile_into(folder: Path) -> None:
     if program is None:
         raise FileNotFoundError("no C++ compiler")
     folder.mkdir(parents=True)
-    commands = {
-        f"{compiler.LOOPS.name}-{variant.name}.so": compiler.command(
-            program, compiler.LOOPS, *variant.flags, *STATIC
-        )
-        for variant in compiler.VARIANTS
-        if platform.machine() in variant.machines
-    }
-    commands[f"{compiler.OPERATIONS.name}.so"] = compiler.command(
-        program, compiler.OPERATIONS, *STATIC
-    )
+    commands = compiler.wheel_commands(program, platform.machine(), *STATIC, *SAME)
     for name, command in commands.items():
         subprocess.run([*command, "-o", str(folder / name)], check=True)
     checksums = {
@@ -75,7 +70,7 @@ class BinaryWheel(bdist_wheel):
         self.distribution.has_ext_modules = lambda: True  # installed beside compiled packages
         self.run_command("build")
         build = self.get_finalized_command("build")
-        folder = Path(build.build_lib) / NATIVE.relative_to(Path(__file__).resolve().parent)
+        folder = Path(build.build_lib) / LIBRARIES.relative_to(ROOT)
         folder = folder / load_compiler().COMPILED
         shutil.rmtree(folder, ignore_errors=True)
         self.root_is_pure = not self._compiles(folder)

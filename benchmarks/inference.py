@@ -5,9 +5,10 @@
     python benchmarks/inference.py --json inference.json the numbers as well
 
 The model is the default one, fitted on 50 daily series of two years within a budget of 60 s, and a
-GRU of two layers, as in `latency.py`. Times are CPU seconds of user and system, which other work on
-the machine changes less than wall time; of repeated calls the median. Each row is measured in fresh
-processes. The row "windows" has the network alone, with the loops in C++ and without them.
+GRU of two layers, as in `latency.py`; for one series also those of a table of months and of one of
+hours, without networks. Times are CPU seconds of user and system, which other work on the machine
+changes less than wall time; of repeated calls the median. Each row is measured in fresh processes.
+The row "windows" has the network alone, with the loops in C++ and without them.
 """
 
 from __future__ import annotations
@@ -64,6 +65,26 @@ def fit(folder: Path) -> None:
     frame.to_csv(folder / "table.csv", index=False)
     settings = {"horizon": HORIZON, "budget": BUDGET}
     Forecaster(**settings).fit(folder / "table.csv", verbose=0).save(folder / "default")
+    for name, horizon in (("months", 12), ("hours", 24)):
+        forecaster = Forecaster(horizon=horizon, seeds=0, linear="member")
+        forecaster.fit(one_series(name), verbose=0).save(folder / name)
+
+
+def one_series(model: str) -> pd.DataFrame:
+    """Table of one series that a model forecasts: of months, of hours of a week, or as above."""
+    from latency import table as hourly
+
+    from forecast import datasets
+
+    if model == "months":
+        return datasets.load("air_passengers")
+    if model == "hours":
+        frame = hourly(1_500, covariates=False)
+        at_rest = frame["ds"].dt.dayofweek >= 5
+        return frame.assign(y=10 * frame["y"] + np.where(at_rest, 30, 50))
+    if model == "default":
+        return table(1, 200)
+    return hourly(200, covariates=False)
 
 
 def cost_of(command: list[str], folder: Path) -> tuple[float, float]:
@@ -89,14 +110,10 @@ def cost_of(command: list[str], folder: Path) -> tuple[float, float]:
 
 def measure_one(folder: str, model: str, calls: int, **_: Any) -> dict[str, float]:
     """Milliseconds of one forecast of one series from a loaded model."""
-    from latency import table as hourly
-
     from forecast import Forecaster
 
     loaded = Forecaster.load(Path(folder) / model)
-    frame = hourly(200, covariates=False)
-    if model == "default":
-        frame = table(1, 200)
+    frame = one_series(model)
     wall = []
     for _ in range(20):
         loaded.predict(frame)
@@ -180,7 +197,7 @@ def report(folder: Path, series: int) -> dict[str, Any]:
         costs = [cost_of([sys.executable, *words], folder) for _ in range(4)][1:]
         seconds, peak = (statistics.median(values) for values in zip(*costs, strict=True))
         show(name, f"{seconds:.2f} CPU s, {peak:.0f} MB", [seconds, peak])
-    for model in ("default", "gru"):
+    for model in ("default", "gru", "months", "hours"):
         one = afresh("one", folder=str(folder), model=model, calls=300)
         wall = f"wall: median {one['median']:.2f}, least {one['least']:.2f}"
         show(f"one series, {model}", f"{one['cpu']:.2f} CPU ms; {wall}", one)

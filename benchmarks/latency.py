@@ -118,10 +118,11 @@ def train(folder: Path, case: Case, units: int) -> None:
 def measure_calls(folder: str, case: Case, calls: int) -> dict[str, Any]:
     """Seconds of loading, of the first forecast, and of every later one with its stages."""
     from forecast import Forecaster
-    from forecast.forecasting import forecaster
+    from forecast.forecasting import forecast_steps, learned_table
     from forecast.forecasting import predict as prediction
     from forecast.inference import forward
-    from forecast.windows import features
+    from forecast.transforms import chain
+    from forecast.windows import features, windowed
 
     start = time.perf_counter()
     loaded = Forecaster.load(folder)
@@ -131,18 +132,18 @@ def measure_calls(folder: str, case: Case, calls: int) -> dict[str, Any]:
     known = ahead[["unique_id", "ds", *KNOWN]] if case.covariates else None
     watch = Stopwatch()
     for owner, name, stage in (
-        (forecaster, "load_requested", "table to panel"),
-        (forecaster, "read_known", "known covariates"),
-        (prediction, "align", "scales of the series"),
-        (prediction, "drift_notes", "drift"),
-        (prediction, "last_rows", "last rows"),
-        (prediction, "append_future", "rows ahead"),
+        (learned_table, "load_requested", "table to panel"),
+        (forecast_steps, "read_known", "known covariates"),
+        (forecast_steps, "align", "scales of the series"),
+        (forecast_steps, "drift_notes", "drift"),
+        (forecast_steps, "last_rows", "last rows"),
+        (forecast_steps, "append_future", "rows ahead"),
         (prediction, "fill_missing", "missing values"),
         (features.FeatureMap, "apply", "features"),
         (prediction, "index_windows", "window index"),
-        (features.WindowedFeatures, "batch", "gather"),
+        (windowed.WindowedFeatures, "batch", "gather"),
         (forward.ForwardPass, "__call__", "network"),
-        (features.Chain, "invert", "back to the unit"),
+        (chain.Chain, "invert", "back to the unit"),
     ):
         watch.around(owner, name, stage)
     totals, stages = [], []

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,15 @@ settings.register_profile(
 settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def only_scores_of_the_package() -> Iterator[None]:
+    """Metrics that a test entered into the table of scores are gone after it."""
+    yield
+    from forecast.scores.own_metrics import forget_metrics
+
+    forget_metrics()
 
 
 def pytest_collection_finish() -> None:

@@ -121,7 +121,7 @@ def _judge(
     actual = unmapped(mapped(forecasts, logarithms) + with_all.errors[place] * unit, logarithms)
     with_draws = with_paths(then, reach, forecast, 1000, 0)
     shuffled = np.random.default_rng(0).permuted(with_draws.paths, axis=-1)
-    table = totals_ahead(then, reach, with_draws, Asked("horizon", None, LEVEL), 0)
+    table = totals_ahead(then, reach, with_draws, Asked("horizon", (), LEVEL), 0)
     for series in range(len(forecasts)):
         for kind, add in (("total", np.sum), ("highest", np.max)):
             came = add(actual[series, :, 0])

@@ -20,25 +20,32 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from forecast.backtest.blocks import decode_block, encode_block
+from forecast.backtest.block_work import (
+    BLOCKS,
+    CHECKPOINTS,
+    TRAINING,
+    BlockWork,
+    RunBlocks,
+    run_blocks,
+)
 from forecast.backtest.entrants import descriptions, make_models, named, names_of
 from forecast.backtest.gather import RollingResult, gather
 from forecast.backtest.peers import STATISTICAL, find_python, version_of
 from forecast.backtest.rolling import Block, Model, Plan, make_plan, run_block
-from forecast.backtest.started import fit_line, opening
+from forecast.backtest.started import opening
 from forecast.baselines.simple import BASELINE_NAMES
 from forecast.data.findings import counted
 from forecast.data.panel import Panel
 from forecast.data.read import Source
 from forecast.errors import BacktestError, OutputError, check_kind
 from forecast.experiment.identity import PACKAGES, describe, differences
+from forecast.experiment.named_functions import load_functions
 from forecast.experiment.prepare import open_panel, resolve
 from forecast.experiment.settings import Experiment
 from forecast.files.atomic import write_file
@@ -71,17 +78,12 @@ from forecast.runs.records import (
     write_records,
 )
 from forecast.section import decided
-from forecast.training.voice import Say, Voice
+from forecast.training.voice import Voice
 from forecast.transforms.missing import fill_missing
 
 _ABOUT = "backtest.json"
-BLOCKS = "blocks"
-_TRAINING = "training"
 LOCK = ".lock"
 
-
-_CHECKPOINTS = re.compile(r"[0-9a-f]{16}\.checkpoint(-\d+)?")
-"""Names of files in `training/`, as `backtest.entrants.NetworkModel` gives them."""
 
 _BLOCK = re.compile(r"[0-9]{5}\.npz")
 """Names of files in `blocks/`."""
@@ -184,6 +186,7 @@ def backtest_run(
     out: str | Path | None = None,
     resume: bool = False,
     replace: bool = False,
+    elsewhere: RunBlocks | None = None,
     voice: Voice,
 ) -> Path:
     """Evaluate models on rolling cutoffs and write the folder.
@@ -196,6 +199,7 @@ def backtest_run(
             settings needs no permission: its forecasts are used again.
         replace: whether to begin again in the folder of an earlier backtest, also one of other data
             or with other settings. Files of others stay.
+        elsewhere: runs the blocks in other processes; default: in this one, in order.
         voice: where lines and the progress of trainings go.
 
     Returns:
@@ -209,6 +213,7 @@ def backtest_run(
     config = config.with_source(table)
     folder = Path(out or Path("runs") / f"{config.folder_name}-backtest")
     check_folder(folder, _BACKTEST, config.data.source)
+    load_functions(config)
     panel = open_panel(config.data)
     config = named(config, panel)
     plan = plan_of(config, panel)
@@ -217,7 +222,7 @@ def backtest_run(
     for line in opening(panel, plan, names_of(config), config.data.source):
         voice.say(line)
     voice.wake()
-    models = make_models(config, checkpoints=folder / _TRAINING, reporter=voice.for_training())
+    models = make_models(config, checkpoints=folder / TRAINING, reporter=voice.for_training())
     # Before anything is written, because the package of a model may be missing.
     identity = _identity_of(config, panel)
     busy = BacktestError(
@@ -231,7 +236,10 @@ def backtest_run(
         _begin(folder, identity, resume=resume, replace=replace)
         for name, text in descriptions(config, panel).items():
             voice.say(f"{name}: {text}")
-        result = _run(_Backtest(config, panel, plan, models), folder, voice.say)
+        backtest = _Backtest(config, panel, plan, models)
+        work = BlockWork(config, panel, plan, (folder / TRAINING).resolve())
+        blocks = run_blocks(work, folder, backtest.block, voice.say, elsewhere)
+        result = backtest.result(blocks)
         write_records(folder, config, panel, write_file)
         observed = write_evaluation(
             folder,
@@ -243,7 +251,7 @@ def backtest_run(
             write=write_file,
         )
         figures, failures = show_run(folder, {}, result.result, observed)
-        remove_own(folder / _TRAINING, _CHECKPOINTS)
+        remove_own(folder / TRAINING, CHECKPOINTS)
 
     for text in (result.scores().text(), coverage_text(result.result)):
         if text:
@@ -346,43 +354,17 @@ def _stored_identity(path: Path) -> dict[str, str]:
 def _remove_all(folder: Path) -> None:
     """Remove the files of a backtest, its identity last, so that a kill leaves a backtest."""
     remove_own(folder / BLOCKS, _BLOCK)
-    remove_own(folder / _TRAINING, _CHECKPOINTS)
+    remove_own(folder / TRAINING, CHECKPOINTS)
     remove_files(folder, _RESULTS, is_our_output)
     (folder / _ABOUT).unlink(missing_ok=True)
 
 
 def _remove_start(folder: Path) -> None:
     """Remove the files of a backtest that has neither a fit nor a checkpoint to resume from."""
-    training = folder / _TRAINING
+    training = folder / TRAINING
     if (folder / BLOCKS).is_dir() or (training.is_dir() and os.listdir(training)):
         return
-    remove_own(training, _CHECKPOINTS)
+    remove_own(training, CHECKPOINTS)
     for name in (_ABOUT, LOCK):
         with suppress(OSError):  # on Windows a locked file stays
             (folder / name).unlink(missing_ok=True)
-
-
-def _run(backtest: _Backtest, folder: Path, say: Say) -> RollingResult:
-    """Run the blocks that are missing, and store each."""
-    plan = backtest.plan
-    paths = [folder / BLOCKS / f"{number:05d}.npz" for number in range(plan.num_blocks)]
-    waiting = [number for number, path in enumerate(paths) if not path.is_file()]
-    if len(waiting) < len(paths):
-        say(f"{len(paths) - len(waiting)} of {len(paths)} fits are done")
-
-    (folder / _TRAINING).mkdir(parents=True, exist_ok=True)
-    start = time.monotonic()
-    for num_done, number in enumerate(waiting, 1):
-        if num_done == 1:  # later ones begin when the line of the last one is written
-            say(fit_line(plan, number))
-        block = backtest.block(number)
-        write_file(paths[number], encode_block(block))
-        remove_own(folder / _TRAINING, _CHECKPOINTS)
-
-        seconds_per_block = (time.monotonic() - start) / num_done
-        minutes, seconds = divmod(round(seconds_per_block * (len(waiting) - num_done)), 60)
-        say(
-            f"cutoff {plan.cutoffs(number)[-1] + 1} of {plan.num_windows}: forecast "
-            f"{counted(len(block.last), 'window')}; about {minutes}:{seconds:02d} left"
-        )
-    return backtest.result([decode_block(path) for path in paths])

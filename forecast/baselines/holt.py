@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.axes import FloatArray
-from forecast.baselines.lengths import Steps, last_rows, lengths_of, smoothed_season
+from forecast.baselines.lengths import (
+    Steps,
+    last_rows,
+    lengths_of,
+    smoothed_rows,
+    smoothed_season,
+)
 from forecast.baselines.recursion import ALPHAS, BETAS, Form, smooth
 from forecast.baselines.theta import without_season
 
@@ -31,10 +37,10 @@ def holt(history: FloatArray, steps: Steps) -> FloatArray:
     Gardner and McKenzie, Forecasting Trends in Time Series, 1985 (damping).
     """
     num_windows, _, num_targets = history.shape
-    rows = last_rows(history, steps.season_length)
+    rows = last_rows(history, smoothed_rows(steps.season_length))
     out = np.full((len(rows), steps.horizon), np.nan)
     season_length = smoothed_season(steps.season_length)
-    count = max(LAST_ROWS, 5 * season_length)
+    count = rows_smoothed(season_length)
     flat, seasons = without_season(rows[:, -count:], season_length)
     known = np.flatnonzero(lengths_of(flat) > 0)
     if len(known):
@@ -42,6 +48,11 @@ def holt(history: FloatArray, steps: Steps) -> FloatArray:
     for members, season in seasons:
         out[members] = season.added(out[members], int(lengths_of(flat[members[:1]])[0]))
     return out.reshape(num_windows, num_targets, steps.horizon).swapaxes(1, 2)
+
+
+def rows_smoothed(season_length: int) -> int:
+    """Return the last rows of a history that are read, for a season that can be smoothed."""
+    return max(LAST_ROWS, 5 * season_length)
 
 
 def _line(values: FloatArray, horizon: int) -> FloatArray:

@@ -76,16 +76,16 @@ def smoothed_season(season_length: int) -> int:
 def forward_filled(history: FloatArray) -> FloatArray:
     """Fill missing values along axis 1 with the one before; NaN before the first value stay."""
     known = np.isfinite(history)
-    if known.all():
+    if not (known[:, :-1] & ~known[:, 1:]).any():  # no value is missing after another one
         return history
     steps = np.arange(history.shape[1])[:, None]
     latest = np.maximum.accumulate(np.where(known, steps, 0), axis=1)
     return np.take_along_axis(history, latest, axis=1)
 
 
-def last_rows(history: FloatArray, season_length: int) -> FloatArray:
-    """Return (B D, M) histories, each target a row, filled forward and cut to what is read."""
-    read = forward_filled(history[:, -smoothed_rows(season_length) :])
+def last_rows(history: FloatArray, num_rows: int) -> FloatArray:
+    """Return (B D, M) histories, each target a row, filled forward and cut to the last M rows."""
+    read = forward_filled(np.asarray(history[:, -num_rows:], np.float64))
     return read.swapaxes(1, 2).reshape(-1, read.shape[1])
 
 
@@ -102,6 +102,21 @@ def of_equal_length(rows: FloatArray) -> Iterator[tuple[IntArray, FloatArray]]:
         rows: (B, M), NaN before the first value.
     """
     lengths = lengths_of(rows)
+    if len(lengths) and lengths[0] > 0 and (lengths == lengths[0]).all():
+        yield np.arange(len(lengths)), np.ascontiguousarray(rows[:, -lengths[0] :])
+        return
     for length in np.unique(lengths[lengths > 0]):
         members = np.flatnonzero(lengths == length)
         yield members, rows[members, -length:]
+
+
+def sums_of(values: FloatArray, width: int) -> FloatArray:
+    """Return (S, T - width + 1) sums of neighbouring values of series (S, T).
+
+    Args:
+        values: (S, T), T at least `width`.
+        width: values of a sum.
+    """
+    sums = np.zeros((len(values), values.shape[1] + 1))
+    np.cumsum(values, axis=1, out=sums[:, 1:])
+    return sums[:, width:] - sums[:, :-width]

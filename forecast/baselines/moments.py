@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from forecast.axes import FloatArray, IntArray
 from forecast.baselines.threads import one_thread
 from forecast.windows.index import WindowIndex
+from forecast.windows.window_weights import window_weights
 
 CHUNK_WINDOWS = 2048
 
@@ -45,6 +46,8 @@ class RidgeRows:
         known: (R, K) known covariates of each row, of zero mean and comparable spread; optional.
         positions: (R,) place of each row on the grid of time, by which windows are held out
             together; default: the number of the row.
+        weights: (R,) how much each row counts, 1 on average; a window counts by the mean weight of
+            the rows that it forecasts. Default: all alike.
     """
 
     targets: FloatArray
@@ -52,6 +55,7 @@ class RidgeRows:
     inputs: FloatArray | None = None
     known: FloatArray | None = None
     positions: IntArray | None = None
+    weights: FloatArray | None = None
 
     @property
     def num_known(self) -> int:
@@ -82,12 +86,14 @@ class Pairs:
         ahead: (S, H), 0 where nothing was measured.
         measured: (S, H) where something was.
         known: (S, H, K) known covariates as they are; K is 0 where they are in `context`.
+        weights: (S,) how much each counts.
     """
 
     context: FloatArray
     ahead: FloatArray
     measured: NDArray[np.bool_]
     known: FloatArray
+    weights: FloatArray
 
     def mean_squares(self, weights: FloatArray) -> FloatArray:
         """Return (S,) mean squared errors of weights (L + K, H); 0 where nothing was measured."""
@@ -159,9 +165,9 @@ class Moments:
         count = 0.0
         counts = np.zeros(horizon)
         for pairs in chunks(rows, index, numbers):
-            size = np.ones(len(pairs.context))
+            size = pairs.weights
             if weights is not None:
-                size = 1.0 / np.hypot(np.sqrt(pairs.mean_squares(weights)), least)
+                size = size / np.hypot(np.sqrt(pairs.mean_squares(weights)), least)
             weighted = pairs.context * size[:, None]
             gram += pairs.context.T @ weighted
             cross += weighted.T @ pairs.ahead
@@ -294,4 +300,8 @@ def _pairs(rows: RidgeRows, index: WindowIndex, numbers: IntArray) -> Pairs:
         x = np.concatenate([x, known.reshape(len(x), -1)], axis=1)
         known = known[:, :, :0]
     measured = np.isfinite(y)
-    return Pairs(x, np.where(measured, y, 0.0), measured, known)
+    weights = np.ones(len(y))
+    if rows.weights is not None:
+        of_windows = window_weights(rows.weights, index, first)
+        weights = np.repeat(of_windows, rows.targets.shape[1])[is_complete]
+    return Pairs(x, np.where(measured, y, 0.0), measured, known, weights)

@@ -166,7 +166,7 @@ def _root_errors(
     """Return the sum over windows of root mean squared errors for each of the candidates."""
     errors = np.zeros(len(candidates))
     for pairs in chunks(rows, index, numbers):
-        errors += [float(np.sqrt(pairs.mean_squares(weights)).sum()) for weights in candidates]
+        errors += [float(pairs.weights @ np.sqrt(pairs.mean_squares(each))) for each in candidates]
     return errors
 
 

@@ -171,9 +171,8 @@ class RidgeWindow:
             )
         window = forward_filled(forward_filled(history[:, -length:])[:, ::-1])[:, ::-1]
         last = window[:, -1:]
-        change: FloatArray = np.einsum(
-            "bld,lh->bhd", window - last, self.weights[:length], optimize=True
-        )
+        change = np.tensordot(self.weights[:length], window - last, axes=(0, 1))  # (H, B, D)
+        change = change.swapaxes(0, 1)
         if known is not None:
             change = change + (known.reshape(len(known), -1) @ self.weights[length:])[:, :, None]
         return last + change

@@ -46,12 +46,21 @@ class SeasonalPairs:
         ahead: (S, H) values to forecast, complete.
         steps: (S,) step of the season at which the forecast begins.
         season_length: P.
+        weights: (S,) how much each counts; None: all alike.
     """
 
     regressors: NDArray[np.float32]
     ahead: NDArray[np.float32]
     steps: IntArray
     season_length: int
+    weights: FloatArray | None = None
+
+    @property
+    def sizes(self) -> FloatArray:
+        """(S,) how much each counts."""
+        if self.weights is None:
+            return np.ones(len(self.ahead))
+        return self.weights
 
     def last(self, count: int) -> SeasonalPairs:
         """Return the pairs with their last `count` regressors alone."""
@@ -99,7 +108,7 @@ class SeasonalRidge:
             robust: whether the sum of the windows' errors is made least, and not that of their
                 squares, by windows weighted by the inverse of their error.
         """
-        total = _sums_of_all(learned, np.ones(len(learned.ahead)))
+        total = _sums_of_all(learned, learned.sizes)
         if penalties is not None:
             penalty, deviation_penalty = penalties
             grid: tuple[float | None, ...] = (deviation_penalty,)
@@ -108,10 +117,14 @@ class SeasonalRidge:
             grid = DEVIATION_PENALTIES
         common = _solved(total, penalty)
         errors = _errors(learned, common)
-        sizes = np.ones(len(errors))
+        sizes = learned.sizes
         least = LEAST_ERROR * float(np.sqrt(np.square(errors).mean()))
+        if learned.weights is not None:
+            least = LEAST_ERROR * float(
+                np.sqrt(sizes @ np.square(errors).mean(axis=1) / sizes.sum())
+            )
         for _ in range(ROUNDS * robust):
-            sizes = _sizes(errors, least)
+            sizes = learned.sizes * _sizes(errors, least)
             common = _solved(_sums_of_all(learned, sizes), penalty)
             errors = _errors(learned, common)
 
@@ -143,7 +156,7 @@ class SeasonalRidge:
     def loss(self, judged: SeasonalPairs, *, robust: bool) -> float:
         """Return the sum of squared errors of windows, or of their roots."""
         errors = judged.ahead - self.predict(judged.regressors, judged.steps)
-        return _loss(errors, robust)
+        return _loss(errors, judged.sizes, robust)
 
     def to_state(self) -> dict[str, NDArray[np.floating]]:
         """Return arrays from which `from_state` rebuilds the maps."""
@@ -171,7 +184,10 @@ Sums = tuple[FloatArray, FloatArray]
 
 def _chosen_penalty(total: Sums, judged: SeasonalPairs, robust: bool) -> float:
     """Return the penalty of the common map with the least loss on the judged windows."""
-    losses = [_loss(_errors(judged, _solved(total, penalty)), robust) for penalty in GRID]
+    losses = []
+    for penalty in GRID:
+        errors = _errors(judged, _solved(total, penalty))
+        losses.append(_loss(errors, judged.sizes, robust))
     return GRID[int(np.argmin(losses))]
 
 
@@ -191,8 +207,10 @@ def _deviations(
         sizes: (S,) weight of each.
         grid: penalties; None: there is no deviation.
     """
-    sums = _sums(learned.regressors[chosen], errors[chosen], sizes[chosen])
     zero = np.zeros((learned.regressors.shape[1], errors.shape[1]))
+    if not sizes[chosen].any():
+        return [zero] * len(grid)
+    sums = _sums(learned.regressors[chosen], errors[chosen], sizes[chosen])
     return [zero if penalty is None else _solved(sums, penalty) for penalty in grid]
 
 
@@ -214,10 +232,11 @@ def _best_deviation(
     losses = np.zeros(len(DEVIATION_PENALTIES))
     without = 0.0
     for step, chosen in judged.by_step():
-        without += _loss(left[chosen], robust)
+        weights = judged.sizes[chosen]
+        without += _loss(left[chosen], weights, robust)
         x = judged.regressors[chosen]
         for number, deviation in enumerate(deviations.get(step, ())):
-            losses[number] += _loss(left[chosen] - x @ deviation, robust)
+            losses[number] += _loss(left[chosen] - x @ deviation, weights, robust)
     best = int(np.argmin(losses))
     if losses[best] >= without:
         return None
@@ -229,6 +248,8 @@ def _sums_of_all(pairs: SeasonalPairs, sizes: FloatArray) -> Sums:
     parts = []
     for _, chosen in pairs.by_step():
         share = sizes[chosen].sum() / sizes.sum()
+        if not share:
+            continue
         gram, cross = _sums(pairs.regressors[chosen], pairs.ahead[chosen], sizes[chosen])
         parts.append((share * gram, share * cross))
     grams, crosses = zip(*parts, strict=True)
@@ -262,11 +283,12 @@ def _sizes(errors: FloatArray, least: float) -> FloatArray:
     return sizes
 
 
-def _loss(errors: FloatArray, robust: bool) -> float:
+def _loss(errors: FloatArray, weights: FloatArray, robust: bool) -> float:
+    """Return the weighted sum of the mean squares of (S, H) errors, or of their roots."""
     means = np.square(errors).mean(axis=1)
     if robust:
-        return float(np.sqrt(means).sum())
-    return float(means.sum())
+        means = np.sqrt(means)
+    return float(weights @ means)
 
 
 def regressors_of(blocks: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

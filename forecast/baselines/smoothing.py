@@ -17,7 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, IntArray, check_shape
-from forecast.baselines.lengths import last_rows, lengths_of, smoothed_season
+from forecast.baselines.lengths import (
+    last_rows,
+    lengths_of,
+    smoothed_rows,
+    smoothed_season,
+)
 from forecast.baselines.recursion import FORMS, Form, Smoothed, go_on, smooth, smooth_together
 
 FITTED_SERIES = 1_500
@@ -63,7 +68,7 @@ class Smoothing:
         own = np.flatnonzero(is_fitted.ravel())
 
         season_length = smoothed_season(season_length)
-        rows = last_rows(history, season_length)
+        rows = last_rows(history, smoothed_rows(season_length))
         totals = [np.zeros(len(form.grid)) for form in FORMS]
         for number in range(num_forms):
             parameters[:, number] = FORMS[number].grid[0]
@@ -98,7 +103,7 @@ class Smoothing:
             horizon: H.
         """
         num_windows, _, num_targets = history.shape
-        rows = last_rows(history, self.season_length)
+        rows = last_rows(history, smoothed_rows(self.season_length))
         parameters = self.parameters[series].reshape(-1, len(FORMS), 4)
         criteria = self.criteria[series].reshape(-1, len(FORMS))
         out = np.full((len(rows), horizon), np.nan)
@@ -226,26 +231,25 @@ def _forecast(
     """Return (S, H) forecasts of series (S, T): the forms by their Akaike weights."""
     num_series, num_rows = values.shape
     is_positive = _all_positive(values)
-    logarithms = _logarithms(values, is_positive)
-    available = np.zeros((len(FORMS), num_series), bool)
-    parts = {}
+    available = np.isfinite(criteria.T)
+    num_given = lengths_of(values)
     for number, form in enumerate(FORMS):
-        is_suited = np.isfinite(criteria[:, number])
-        is_suited &= _is_possible(lengths_of(values), form, season_length)
+        available[number] &= _is_possible(num_given, form, season_length)
         if form.is_logarithm:
-            is_suited &= is_positive
-        available[number] = is_suited
-        if is_suited.any():
-            shown = logarithms if form.is_logarithm else values
-            parts[number] = Smoothed(shown[is_suited], parameters[is_suited, number, None], form)
+            available[number] &= is_positive
 
+    forms, series = available.nonzero()
+    scales = np.stack([values, _logarithms(values, is_positive)])
+    is_logarithm, has_trend, has_season = np.array(FORMS)[forms].T
+    chosen = parameters[series, forms]
+    given = Smoothed(
+        scales[is_logarithm.astype(np.int64), series], chosen[:, None], has_trend, has_season
+    )
+    states = smooth_together(given, season_length)
+    made = go_on(states, chosen[:, 3], num_rows, horizon)
+    made[is_logarithm] = np.exp(np.minimum(made[is_logarithm], 700.0))
     forecasts = np.zeros((len(FORMS), num_series, horizon))
-    all_states = smooth_together(list(parts.values()), season_length)
-    for (number, part), states in zip(parts.items(), all_states, strict=True):
-        made = go_on(states, part.parameters[:, 0, 3], num_rows, horizon)
-        if part.form.is_logarithm:
-            made = np.exp(np.minimum(made, 700.0))
-        forecasts[number, available[number]] = made
+    forecasts[forms, series] = made
     distance = np.where(available, criteria.T, np.inf)
     least = distance.min(axis=0)  # finite: a level alone suits every series
     weights = np.where(available, np.exp(-0.5 * np.minimum(distance - least, 1e3)), 0.0)

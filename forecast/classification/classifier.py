@@ -12,16 +12,14 @@ from forecast.classification.evaluated import ClassifierResult
 from forecast.classification.fitted_classifier import FittedClassifier, fit_classifier
 from forecast.classification.label_sets.set_result import LabelSetResult
 from forecast.classification.same_contents import twice_in_sets
-from forecast.classification.stored_classifier import load_classifier, save_classifier
+from forecast.classification.saved.stored_classifier import load_classifier, save_classifier
 from forecast.classification.tables.labelled_sequences import Sequences
-from forecast.classification.tables.learned_sequences import reading_learned
-from forecast.classification.tables.sequence_table import COUNTED, read_sequences
+from forecast.classification.tables.sequence_table import read_sequences
 from forecast.classification.texts.word_vectors import read_vectors
 from forecast.data.formats.readers import Source
 from forecast.errors import ConfigError, NotFittedError, check_kind
 from forecast.forecasting.saved_kinds import refuse_pickle
 from forecast.layers.runtime import start_quietly
-from forecast.section import AUTO
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -192,13 +190,7 @@ class Classifier:
 
     def _read(self, table: Source, *, has_labels: bool) -> Sequences:
         """Return the sequences of another table, with the columns of training."""
-        config = self.fitted.config
-        columns = config.data
-        if columns.id_col == COUNTED:
-            columns = columns.model_copy(update={"id_col": AUTO})
-        columns = columns.model_copy(update={"split_col": None, "group_col": None})
-        with reading_learned(columns):
-            sequences = read_sequences(table, columns, config.text, has_labels=has_labels)
+        sequences = self.fitted.read(table, has_labels=has_labels)
         self.notes = sequences.notes
         return sequences
 

@@ -31,8 +31,12 @@ from forecast.classification.sequence_split import (
 )
 from forecast.classification.sharpness import best_power, cautious_losses, sharpened
 from forecast.classification.tables.labelled_sequences import Sequences
+from forecast.classification.tables.learned_sequences import reading_learned
+from forecast.classification.tables.sequence_table import COUNTED, read_sequences
+from forecast.data.formats.readers import Source
 from forecast.models.bigru_classifier import SequenceShape
 from forecast.models.sequence_network import SequenceNetwork
+from forecast.section import AUTO
 
 if TYPE_CHECKING:
     import keras
@@ -103,6 +107,20 @@ class FittedClassifier:
         mean: FloatArray = np.mean(parts, axis=0)
         are_sets = self.encoding.has_label_sets
         return sharpened(mean, self.network_power, are_sets=are_sets)
+
+    def read(self, table: Source, *, has_labels: bool = False) -> Sequences:
+        """Return the sequences of another table, with the columns of training.
+
+        Args:
+            table: as for the fit.
+            has_labels: whether it must have the column of labels.
+        """
+        found: dict[str, str | None] = {"split_col": None, "group_col": None}
+        if self.config.data.id_col == COUNTED:
+            found["id_col"] = AUTO
+        columns = self.config.data.model_copy(update=found)
+        with reading_learned(columns):
+            return read_sequences(table, columns, self.config.text, has_labels=has_labels)
 
     def predict(self, sequences: Sequences) -> pd.DataFrame:
         """Return a row per sequence: its id, the most probable class, the probability of each."""

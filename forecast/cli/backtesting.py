@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from forecast.cli.parser import (
     SHORTCUTS,
@@ -10,12 +14,19 @@ from forecast.cli.parser import (
     Commands,
     Shortcut,
     add_command,
+    add_mlflow,
     add_shortcuts,
     add_table,
+    positive_integer,
     read_experiment,
     to_list,
 )
+from forecast.cli.scale.executors import add_ray, executor_of
 from forecast.cli.terminal import make_voice, print_path, print_reading
+
+if TYPE_CHECKING:
+    from forecast.backtest.block_work import RunBlocks
+    from forecast.training.voice import Voice
 
 BACKTEST_SHORTCUTS = (
     Shortcut(
@@ -77,6 +88,15 @@ def add_backtest(commands: Commands) -> None:
         "settings",
     )
     parser.add_argument("--resume", action="store_true", help="resume the backtest in the folder")
+    parser.add_argument(
+        "--workers",
+        type=positive_integer,
+        metavar="N",
+        help="number of fits that run at the same time, where --refit asks for several; default: "
+        "1, or with --ray one for each processor of the cluster",
+    )
+    add_ray(parser)
+    add_mlflow(parser)
 
 
 def backtest_command(options: argparse.Namespace) -> int:
@@ -84,14 +104,33 @@ def backtest_command(options: argparse.Namespace) -> int:
     print_reading(options.table)
     config = read_experiment(options, (*SHORTCUTS, *BACKTEST_SHORTCUTS))
     from forecast.backtest.folder import backtest_run
+    from forecast.export.tracking.tracked import Work, run_tracked
 
-    folder = backtest_run(
-        config,
-        options.table,
-        out=options.out,
-        resume=options.resume,
-        replace=options.replace,
-        voice=make_voice(),
-    )
+    def backtest(voice: Voice) -> Path:
+        with _blocks_elsewhere(options) as elsewhere:
+            return backtest_run(
+                config,
+                options.table,
+                out=options.out,
+                resume=options.resume,
+                replace=options.replace,
+                elsewhere=elsewhere,
+                voice=voice,
+            )
+
+    work = Work.of("backtest", config, options.table, options.out)
+    folder = run_tracked(options.mlflow, work, make_voice(), backtest)
     print_path(folder)
     return SUCCESS
+
+
+@contextmanager
+def _blocks_elsewhere(options: argparse.Namespace) -> Iterator[RunBlocks | None]:
+    """Yield what runs the fits in other processes; None for this one."""
+    if options.ray is None and (options.workers or 1) == 1:
+        yield None
+        return
+    from forecast.cluster.backtest_blocks import blocks_with
+
+    with executor_of(options) as executor:
+        yield blocks_with(executor)

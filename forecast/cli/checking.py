@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
+from forecast.cli.database_options import add_database, settle_source
 from forecast.cli.next_step import fit_command, role_lines
 from forecast.cli.parser import (
     BAD_INPUT,
@@ -25,6 +26,7 @@ def add_check(commands: Commands) -> None:
         commands, "check", check_command, "report problems in a table and how to fix them"
     )
     add_table(parser)
+    add_database(parser)
 
 
 def check_command(options: argparse.Namespace) -> int:
@@ -32,6 +34,7 @@ def check_command(options: argparse.Namespace) -> int:
     from forecast.experiment.check_table import check_table
 
     config = read_experiment(options)
+    settle_source(options)
     is_free = "horizon" not in config.windows.model_fields_set  # `next:` has one that suits
     diagnosis = check_table(config, options.table, free_horizon=is_free)
     print_result(diagnosis.text())

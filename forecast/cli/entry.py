@@ -12,14 +12,17 @@ import traceback
 from collections.abc import Sequence
 
 from forecast.cli.backtesting import add_backtest
-from forecast.cli.category_commands import add_categories
 from forecast.cli.checking import add_check, add_leak_check, add_show_config
-from forecast.cli.classifying import add_classify
 from forecast.cli.completion import add_completion
+from forecast.cli.database_options import typed_words
+from forecast.cli.ending import Ended, end_in_order
 from forecast.cli.evaluating import add_evaluate
 from forecast.cli.explaining import add_explain
 from forecast.cli.exporting import add_export
 from forecast.cli.fitting import add_fit
+from forecast.cli.labels.category_commands import add_categories
+from forecast.cli.labels.classifying import add_classify
+from forecast.cli.labels.symbol_commands import add_symbols
 from forecast.cli.monitoring import add_monitor
 from forecast.cli.parser import (
     BAD_INPUT,
@@ -34,8 +37,9 @@ from forecast.cli.parser import (
 from forecast.cli.predicting import add_predict
 from forecast.cli.proposals import command_line, refusal
 from forecast.cli.redrawing import add_plot, add_report
+from forecast.cli.scale.part_commands import add_split
 from forecast.cli.serve_command import add_serve
-from forecast.cli.symbol_commands import add_symbols
+from forecast.cli.signing import add_sign, requiring
 from forecast.cli.terminal import output_of, print_error
 from forecast.cli.tuning import add_tune
 from forecast.cli.updating import add_rollback, add_update
@@ -48,19 +52,26 @@ from forecast.errors import (
     TrainingError,
 )
 from forecast.errors.interface import using
+from forecast.files.plain import check_plain
 
 _FAILURES = (TrainingError, SkillError, FileError, OSError, MemoryError)
 """Errors with exit code 1: the input is not to blame. Other errors of the package have code 2."""
+
+_AGAIN = "run the same command again"
 
 _EXAMPLES = """examples:
   forecast check sales.csv --time date --target sales
   forecast fit sales.csv --time date --target sales --horizon 14 --out runs/sales
   forecast fit --config configs/demo.yaml --set model.units=32
+  forecast fit sales.csv --by region --out runs/regions --workers 4
   forecast predict runs/sales --output next.csv
+  forecast split sales.parquet --parts 64 --output parts
+  forecast predict runs/sales --parts parts --output forecasts --workers 4
   forecast evaluate runs/sales newer.csv
   forecast export runs/sales --format onnx --output sales.onnx
   forecast serve runs/sales --port 8000
   forecast update runs/sales newer.csv
+  forecast sign runs/sales --key private.pem
   forecast monitor runs/sales newer.csv
   forecast plot runs/sales
   forecast report runs/sales
@@ -81,12 +92,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: words after the program's name; default: those of the process.
 
     Returns:
-        0 for success, 1 for failure, 2 for bad input, 130 when interrupted.
+        0 for success, 1 for failure, 2 for bad input, 130 when interrupted, 128 and the number
+        of a signal that ended the command.
     """
     if arguments is None:
         arguments = sys.argv[1:]
+        end_in_order()
+    try:
+        return _started(arguments)
+    except (Ended, KeyboardInterrupt) as ended:  # before the command has begun
+        print_error(f"forecast: {str(ended) or 'interrupted'}; {_AGAIN}")
+        return getattr(ended, "code", INTERRUPTED)
+
+
+def _started(arguments: Sequence[str]) -> int:
+    """Parse the words and run the command; return its exit code."""
     options = build_parser().parse_args(arguments)
-    options.typed = list(arguments)  # to write the command again with other settings
+    options.typed = typed_words(arguments)  # to write the command again with other settings
     with using(command_line(getattr(options, "shortcuts", SHORTCUTS))):
         try:
             with output_of(options):
@@ -98,15 +120,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     """Run the command and turn errors into exit codes."""
     try:
-        return int(options.run(options))
+        if getattr(options, "run_folder", None):
+            check_plain(options.run_folder)
+        with requiring(getattr(options, "require_signature", None)):
+            return int(options.run(options))
     except BrokenPipeError:
         sys.stderr.close()  # the reader, such as `head`, has gone: nothing more can be printed
         return SUCCESS
     except KeyboardInterrupt:
-        print_error("forecast: interrupted; resume `fit`, `backtest` or `tune` with --resume")
+        print_error(f"forecast: interrupted; {_way_on(options)}")
         return INTERRUPTED
+    except Ended as ended:
+        print_error(f"forecast: {ended}; {_way_on(options)}")
+        return ended.code
     except (ForecastError, OSError, MemoryError) as error:
         return _report(error, options)
+
+
+def _way_on(options: argparse.Namespace) -> str:
+    """Return how a command that was ended goes on; files are old or new as a whole."""
+    if hasattr(options, "resume"):
+        return "go on by the same command with --resume"
+    return _AGAIN
 
 
 def _report(error: BaseException, options: argparse.Namespace) -> int:
@@ -134,6 +169,7 @@ def build_parser() -> Parser:
     # in the order of `forecast --help`
     add_check(commands)
     add_fit(commands)
+    add_split(commands)
     add_predict(commands)
     add_evaluate(commands)
     add_export(commands)
@@ -141,6 +177,7 @@ def build_parser() -> Parser:
     add_explain(commands)
     add_update(commands)
     add_rollback(commands)
+    add_sign(commands)
     add_monitor(commands)
     add_plot(commands)
     add_report(commands)
@@ -163,6 +200,8 @@ def _lines(error: BaseException, options: argparse.Namespace) -> list[str]:
     text = _on_one_line(str(error)) or type(error).__name__
     if isinstance(error, MemoryError):
         text = "not enough memory: use fewer series, a shorter context or a smaller batch"
+    elif isinstance(error, FileNotFoundError) and error.filename is None:  # of `os.getcwd`
+        text = "the working folder is not there any more: change into another one"
     return [f"forecast: error: {text}"]
 
 

@@ -23,8 +23,9 @@ def add_export(commands: Commands) -> None:
         "--format",
         required=True,
         metavar="FORMAT",
-        help="onnx (pip install 'bigru-forecast[onnx]'), savedmodel, a folder for TensorFlow, or "
-        "litert (pip install 'bigru-forecast[litert]')",
+        help="onnx (pip install 'bigru-forecast[onnx]'), savedmodel, a folder for TensorFlow, "
+        "litert (pip install 'bigru-forecast[litert]'), or mlflow, a folder that MLflow loads with "
+        "this package (pip install 'bigru-forecast[mlflow]')",
     )
     parser.add_argument(
         "--output", required=True, metavar="PATH", help="file in .onnx or .tflite, or folder"

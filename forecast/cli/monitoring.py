@@ -34,9 +34,13 @@ def add_monitor(commands: Commands) -> None:
 def monitor_command(options: argparse.Namespace) -> int:
     """Compare, write the page, and print a sentence for each alarm."""
     start_without_keras()
-    from forecast.runs.monitor import monitor_run
+    from forecast.runs.monitor import NothingYetError, monitor_run
 
-    done = monitor_run(options.run_folder, options.table, out=options.out)
+    try:
+        done = monitor_run(options.run_folder, options.table, out=options.out)
+    except NothingYetError as early:  # the first night of a run
+        print_result(str(early))
+        return SUCCESS
     for line in done.watched.lines():
         print_line(line)
     for alarm in done.alarms:

@@ -16,6 +16,7 @@ _LISTS = {
     "past": "past_covariates",
     "static": "static_covariates",
     "categorical": "categorical",
+    "weights": "weight_cols",
 }
 
 

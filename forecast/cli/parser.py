@@ -173,6 +173,15 @@ SHORTCUTS = (
         to_list,
     ),
     Shortcut(
+        "--weights",
+        "data.weight_col",
+        "COLUMN",
+        "column with the weight of each row, or of each series: how much its errors count in what "
+        "is learned; 0: not at all",
+        json.dumps,
+        has_null=True,
+    ),
+    Shortcut(
         "--sheet",
         "data.sheet",
         "NAME",
@@ -322,12 +331,32 @@ def add_run_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "run_folder", metavar="RUN", help="run folder, or the folder of a saved model"
     )
+    add_require_signature(parser)
+
+
+def add_require_signature(parser: argparse.ArgumentParser) -> None:
+    """Add the option by which only signed models are read."""
+    parser.add_argument(
+        "--require-signature",
+        metavar="KEY",
+        help="read the model only if the owner of this public key has signed it; see forecast sign",
+    )
 
 
 def add_format(parser: argparse.ArgumentParser, help_text: str) -> None:
     """Add the format of a forecast."""
     formats = ("csv", "xlsx", "parquet")
     parser.add_argument("--format", choices=formats, metavar="FORMAT", help=help_text)
+
+
+def add_mlflow(parser: argparse.ArgumentParser) -> None:
+    """Add the option that logs the work in MLflow."""
+    parser.add_argument(
+        "--mlflow",
+        metavar="URI",
+        help="also log a run in MLflow: http:// address of a tracking server, or a database such "
+        "as sqlite:///mlflow.db (pip install 'bigru-forecast[mlflow]')",
+    )
 
 
 def add_require_skill(parser: argparse.ArgumentParser) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 from typing import Literal
 
+from forecast.cli.database_options import add_database, settle_source
 from forecast.cli.parser import (
     SUCCESS,
     Commands,
@@ -12,8 +14,17 @@ from forecast.cli.parser import (
     add_format,
     add_run,
     positive_integer,
+    to_list,
 )
-from forecast.cli.terminal import print_line, print_note, print_table, start_without_keras
+from forecast.cli.scale.part_commands import add_parts, predict_parts_command, refuse_part_options
+from forecast.cli.scale.segment_commands import predict_segments_command
+from forecast.cli.terminal import (
+    print_forecast,
+    print_line,
+    print_note,
+    print_table,
+    start_without_keras,
+)
 from forecast.errors import ConfigError
 
 
@@ -48,7 +59,7 @@ def add_predict(commands: Commands) -> None:
     parser.add_argument(
         "--output",
         metavar="FILE",
-        help="CSV, Parquet or Excel file to write; default: print as CSV",
+        help="CSV, Parquet or Excel file to write, with --parts a folder; default: print as CSV",
     )
     parser.add_argument(
         "--no-keep",
@@ -58,6 +69,8 @@ def add_predict(commands: Commands) -> None:
     )
     add_format(parser, "format of --output; default: by the ending of its name")
     _add_paths(parser)
+    add_parts(parser)
+    add_database(parser)
 
 
 def _add_paths(parser: argparse.ArgumentParser) -> None:
@@ -83,9 +96,9 @@ def _add_paths(parser: argparse.ArgumentParser) -> None:
     )
     paths.add_argument(
         "--by",
-        metavar="COLUMN",
+        metavar="COLUMN,...",
         help="with --total: add up the series that share a value of this id column or static "
-        "covariate",
+        "covariate; of several, as region,store, those of the first and of each further one in it",
     )
     paths.add_argument(
         "--paths",
@@ -105,7 +118,14 @@ def _add_paths(parser: argparse.ArgumentParser) -> None:
 def predict_command(options: argparse.Namespace) -> int:
     """Forecast from a run folder, or write the template of its known covariates."""
     start_without_keras()
-    from forecast.runs.table_files import with_format
+    settle_source(options)
+    from forecast.runs.segment_mark import is_segments
+
+    if is_segments(options.run_folder):
+        return predict_segments_command(options, _output_of(options))
+    if options.parts is not None:
+        return predict_parts_command(options)
+    refuse_part_options(options)
     from forecast.runs.use import future_run, predict_run
 
     if options.template:
@@ -115,7 +135,7 @@ def predict_command(options: argparse.Namespace) -> int:
         print_line(f"wrote {options.template}: fill in the empty cells and pass it with --known")
         return SUCCESS
 
-    output = with_format(options.output, options.format)
+    output = _output_of(options)
     if options.by is not None and options.total is None:
         raise ConfigError("--by is read with --total alone: name the period, as --total horizon")
     if any(value is not None for value in (options.total, options.above, options.paths)):
@@ -129,13 +149,15 @@ def predict_command(options: argparse.Namespace) -> int:
         output=output,
         keep=not options.no_keep,
     )
-    for note in forecast.notes:
-        print_note(note)
-    if output:
-        print_line(f"wrote {output}")
-    else:
-        print_table(forecast.frame().to_csv(index=False).rstrip("\n"))
+    print_forecast(forecast.frame, forecast.notes, output)
     return SUCCESS
+
+
+def _output_of(options: argparse.Namespace) -> str | None:
+    """Return the name of the file to write."""
+    from forecast.runs.table_files import with_format
+
+    return with_format(options.output, options.format)
 
 
 def _write_paths(options: argparse.Namespace, output: str | None) -> int:
@@ -154,7 +176,7 @@ def _write_paths(options: argparse.Namespace, output: str | None) -> int:
         num_paths=options.paths or DEFAULT_PATHS,
         seed=options.seed,
         total=options.total,
-        by=options.by,
+        by=None if options.by is None else json.loads(to_list(options.by)),
         above=options.above,
         level=level,
     )

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from forecast.cli.parser import SUCCESS, Commands, add_command, positive_integer
+from forecast.cli.parser import (
+    SUCCESS,
+    Commands,
+    add_command,
+    add_require_signature,
+    positive_integer,
+)
 from forecast.cli.terminal import print_line, start_without_keras
 from forecast.errors import ConfigError
 from forecast.serving.limits import HELP, NAMES, Limits
@@ -20,6 +26,7 @@ def add_serve(commands: Commands) -> None:
         "Needs pip install 'bigru-forecast[serve]'. The environment variable FORECAST_TOKEN is a "
         "token that callers must send; without one it listens on this machine alone.",
     )
+    add_require_signature(parser)
     parser.add_argument(
         "run_folder", nargs="?", metavar="RUN", help="run folder, or the folder of a saved model"
     )
@@ -38,6 +45,13 @@ def add_serve(commands: Commands) -> None:
         default=8000,
         metavar="PORT",
         help="default: 8000; 0: a free one",
+    )
+    parser.add_argument(
+        "--processes",
+        type=positive_integer,
+        default=1,
+        metavar="NUMBER",
+        help="processes that serve the address, each with the limits below for itself; default: 1",
     )
     defaults = Limits()
     for name in NAMES:
@@ -71,6 +85,7 @@ def serve_command(options: argparse.Namespace) -> int:
         host=options.host,
         port=options.port,
         limits=limits,
+        processes=options.processes,
         say=print_line,
     )
     return SUCCESS

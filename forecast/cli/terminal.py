@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
@@ -23,6 +24,8 @@ from forecast.cli.log import Log
 from forecast.errors import ForecastWarning
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from forecast.training.events import Reporter
     from forecast.training.voice import Voice
 
@@ -65,8 +68,33 @@ def output_of(options: argparse.Namespace) -> Iterator[None]:
         _OUTPUTS.append(Output(options.quiet, options.verbose, log))
         stack.callback(_OUTPUTS.pop)
         stack.enter_context(_warnings_on_one_line())
+        for name in ("stdout", "stderr"):
+            stack.enter_context(_open_stream(name))
         stack.enter_context(_escapes(sys.stdout))
         yield
+
+
+@contextmanager
+def _open_stream(name: str) -> Iterator[None]:
+    """Print to nowhere where a process was started with a stream closed."""
+    if getattr(sys, name) is not None:
+        yield
+        return
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        setattr(sys, name, nowhere)
+        try:
+            yield
+        finally:
+            setattr(sys, name, None)
+
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Characters that move the cursor, or turn the order of others, in a terminal."""
+
+
+def visible(text: str) -> str:
+    """Return a text in which control characters, as in the name of a column, are written out."""
+    return CONTROL.sub(lambda found: ascii(found.group())[1:-1], text)
 
 
 @contextmanager
@@ -88,13 +116,13 @@ def print_line(line: str) -> None:
     output = _OUTPUTS[-1]
     output.record(line)
     if not output.quiet:
-        print(line, flush=True)
+        print(visible(line), flush=True)
 
 
 def print_result(text: str) -> None:
     """Print what the command is run for."""
     _OUTPUTS[-1].record(text)
-    print(text, flush=True)
+    print(visible(text), flush=True)
 
 
 def print_table(text: str) -> None:
@@ -112,7 +140,29 @@ def print_table(text: str) -> None:
         sys.stdout.buffer.write(f"{text}\n".encode())
         sys.stdout.buffer.flush()
         return
-    print_result(text)
+    if sys.stdout.isatty():
+        print_result(text)
+        return
+    _OUTPUTS[-1].record(text)
+    print(text, flush=True)
+
+
+def print_forecast(
+    frame: Callable[[], pd.DataFrame], notes: Iterable[str], output: str | None
+) -> None:
+    """Print the notes on a forecast, and its rows, or the file that has them.
+
+    Args:
+        frame: returns the rows.
+        notes: on the forecast.
+        output: the file that was written; empty or None for none.
+    """
+    for note in notes:
+        print_note(note)
+    if output:
+        print_line(f"wrote {output}")
+    else:
+        print_table(frame().to_csv(index=False).rstrip("\n"))
 
 
 def print_path(path: object) -> None:
@@ -126,19 +176,25 @@ def print_note(note: str) -> None:
     output = _OUTPUTS[-1]
     output.record(f"note: {note}")
     if not output.quiet:
-        print(f"note: {note}", file=sys.stderr)
+        print(f"note: {visible(note)}", file=sys.stderr)
 
 
 def print_error(line: str) -> None:
     """Print an error."""
     _OUTPUTS[-1].record(line)
-    print(line, file=sys.stderr)
+    print(visible(line), file=sys.stderr)
 
 
 def print_reading(table: object) -> None:
     """Print the name of the table that is about to be read, since that may take a while."""
-    if table is not None:
-        print_line(f"reading {'standard input' if table == '-' else table}")
+    if table is None:
+        return
+    words = str(table)
+    if table == "-":
+        words = "standard input"
+    elif not isinstance(table, str):
+        words = "the rows of the query"
+    print_line(f"reading {words}")
 
 
 def make_voice(tensorboard: str | None = None) -> Voice:
@@ -195,7 +251,7 @@ def _warnings_on_one_line() -> Iterator[None]:
         output.record(f"warning: {message}")
         if output.quiet:
             return ""
-        return f"warning: {message}\n"
+        return f"warning: {visible(str(message))}\n"
 
     warnings.formatwarning = on_one_line
     try:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forecast.cli.parser import (
     SUCCESS,
     Commands,
     add_command,
+    add_mlflow,
     add_table,
     positive_integer,
     read_experiment,
 )
+from forecast.cli.scale.executors import add_ray, executor_of
 from forecast.cli.terminal import make_voice, print_path, print_reading
+from forecast.errors import ConfigError
 
 if TYPE_CHECKING:
     from forecast.search.roles import Role
+    from forecast.search.workers import Resources
+    from forecast.training.voice import Voice
 
 
 def add_tune(commands: Commands) -> None:
@@ -30,6 +39,7 @@ def add_tune(commands: Commands) -> None:
     )
     add_table(parser)
     add_search_options(parser, "runs/NAME-search, with the alias or the name of the table")
+    add_mlflow(parser)
     _add_roles(parser)
 
 
@@ -56,10 +66,11 @@ def add_search_options(parser: argparse.ArgumentParser, folder: str) -> None:
     parser.add_argument(
         "--workers",
         type=positive_integer,
-        default=1,
         metavar="N",
-        help="number of trials that run at the same time; default: 1",
+        help="number of trials that run at the same time; default: 1, or with --ray one for each "
+        "processor of the cluster",
     )
+    add_ray(parser)
     parser.add_argument(
         "--tensorboard", metavar="FOLDER", help="also write logs for TensorBoard's HParams page"
     )
@@ -96,22 +107,48 @@ def tune_command(options: argparse.Namespace) -> int:
     """Search, evaluate the best trial, and write the folder of the search."""
     print_reading(options.table)
     config = read_experiment(options)
+    from forecast.export.tracking.tracked import Work, run_tracked
     from forecast.search.roles import tune_in_role
-    from forecast.search.workers import Resources
 
-    folder = tune_in_role(
-        config,
-        options.table,
-        role=_role(options),
-        address=options.address,
-        resources=Resources(options.workers, options.trial_timeout, options.trial_memory),
-        out=options.out,
-        resume=options.resume,
-        replace=options.replace,
-        voice=make_voice(options.tensorboard),
-    )
+    role = _role(options)
+    if options.mlflow is not None and options.worker:
+        raise ConfigError("--mlflow is read by the chief of a search: leave it out with --worker")
+    if role is not None and options.ray is not None:
+        raise ConfigError(
+            f"--{role} and --ray are two ways to several machines: leave --{role} out"
+        )
+
+    def tune(voice: Voice) -> Path:
+        with search_resources(options) as resources:
+            return tune_in_role(
+                config,
+                options.table,
+                role=role,
+                address=options.address,
+                resources=resources,
+                out=options.out,
+                resume=options.resume,
+                replace=options.replace,
+                voice=voice,
+            )
+
+    work = Work.of("tune", config, options.table, options.out)
+    folder = run_tracked(options.mlflow, work, make_voice(options.tensorboard), tune)
     print_path(folder)
     return SUCCESS
+
+
+@contextmanager
+def search_resources(options: argparse.Namespace) -> Iterator[Resources]:
+    """Yield where the trials of a search run, and their limits."""
+    from forecast.search.workers import Resources
+
+    limits = Resources(options.workers or 1, options.trial_timeout, options.trial_memory)
+    if options.ray is None:
+        yield limits
+        return
+    with executor_of(options) as executor:
+        yield replace(limits, workers=1, executor=executor)
 
 
 def _role(options: argparse.Namespace) -> Role | None:

@@ -15,6 +15,9 @@ from forecast.errors.interface import Interface, Settings, in_use
 P = ParamSpec("P")
 T = TypeVar("T")
 
+MOST_LETTERS = 2000
+"""Letters of a message."""
+
 SHOWN = 5
 """Rows, columns or series listed in a message before "and N more"."""
 
@@ -54,6 +57,12 @@ class Finding:
     changes: tuple[Change, ...] = ()
     asks: bool = False
     advice: str = "pass"
+
+    def __post_init__(self) -> None:
+        """Shorten a message with a cell of megabytes."""
+        if len(self.message) > MOST_LETTERS:
+            end = self.message[-MOST_LETTERS // 4 :]
+            object.__setattr__(self, "message", f"{self.message[: MOST_LETTERS // 2]} ... {end}")
 
     @property
     def settings(self) -> tuple[Settings, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,12 @@ Stamps = NDArray[np.generic]
 
 SAMPLE = 1_000_000
 """Rows from which a frequency is inferred; all are checked against it later."""
+
+
+@lru_cache(maxsize=256)
+def in_longest_unit(alias: str) -> Grid:
+    """Return the steps of an alias in the longest unit that divides them, as `Grid` does."""
+    return parse_grid(alias).in_longest_unit()
 
 
 @dataclass(frozen=True)
@@ -218,7 +225,7 @@ class Frequency:
         """
         if self.is_integer:
             return 1
-        grid = self._grid.in_longest_unit()
+        grid = in_longest_unit(self.alias)
         if grid.hours:
             return self.most_per_day
         if grid.tick:
@@ -234,7 +241,7 @@ class Frequency:
         """Steps in a week; None where steps are longer than a day or do not divide a week."""
         if self.is_integer:
             return None
-        grid = self._grid.in_longest_unit()
+        grid = in_longest_unit(self.alias)
         if grid.hours:
             return len(grid.hours)
         if grid.tick and 7 * DAY % grid.tick == 0:
@@ -280,9 +287,9 @@ def check_zone(tz: str | None) -> None:
         return
     try:
         pd.Timestamp(0, tz=tz)
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, IndexError, OSError) as error:
         raise ConfigError(
-            f"tz is {tz!r}; expected the name of a time zone, such as Europe/Berlin or UTC"
+            f"tz is {tz[:40]!r}; expected the name of a time zone, such as Europe/Berlin or UTC"
         ) from error
 
 

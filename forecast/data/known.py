@@ -98,6 +98,7 @@ def append_future(
         values=values,
         categories=categories,
         future=None,
+        weights=None,  # nothing is learned from these rows
     )
 
 

@@ -23,6 +23,7 @@ from forecast.data.per_series.future import (
     split_future,
 )
 from forecast.data.per_series.ids import Ids, read_ids
+from forecast.data.per_series.row_weights import with_inserted
 from forecast.data.read import Source, TableFormat, read_table
 from forecast.data.regular.gaps import fill_gaps
 from forecast.data.regular.intervals import check_freq, is_same_step
@@ -340,10 +341,12 @@ def _assemble(
 ) -> Panel:
     """Make the panel of a table without errors; where `gaps` is `fill`, insert missing rows."""
     values = arranged.dynamic
+    weights = arranged.weights
     if gaps == "fill" and (np.diff(positions)[rows.inside] > 1).any():
         rows, positions, new_rows = fill_gaps(rows, freq, positions)
         values = np.full((len(positions), values.shape[1]), np.nan)
         values[new_rows] = arranged.dynamic
+        weights = with_inserted(weights, new_rows, len(positions))
     ids = rows.names.ids
     if ids is None:
         ids = np.empty(0, dtype=object)
@@ -357,4 +360,5 @@ def _assemble(
         values=values,
         static_values=arranged.static,
         categories=arranged.categories,
+        weights=weights,
     )

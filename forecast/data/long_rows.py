@@ -64,6 +64,8 @@ def rows_of_panel(panel: Panel) -> pd.DataFrame:
     frame[columns.time_col] = shown_stamps(panel, panel.timestamps)
     for name in columns.dynamic:
         frame[name] = cells(panel, name, panel.column(name))
+    if panel.weights is not None:
+        frame[columns.weight_col] = panel.weights
     if panel.future is not None:
         frame = pd.concat([frame, _future_rows(panel, panel.future)], ignore_index=True)
     static = {

@@ -11,6 +11,7 @@ import csv
 import io
 import math
 import re
+import unicodedata
 from collections.abc import Collection, Container, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
@@ -25,6 +26,8 @@ _WHOLE_FLOAT = re.compile(r"(-?[0-9]{1,40})\.0")
 _STAMP = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})(:[0-9]{2}(?:\.[0-9]{1,9})?)?"
 )
+_MAY_LOOK_LIKE_ANOTHER = re.compile(r"[^!-~ ]|^ | $|  ")
+_NO_WIDTH = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _LARGEST = 2**63
 _MANY = 10_000
 """Number of known names above which only other spellings are suggested: comparing a name with each
@@ -90,6 +93,21 @@ def _name_of_number(value: float | np.floating[Any] | Decimal) -> str:
     if isinstance(value, Decimal):
         return format(value.normalize(), "f")
     return str(value)
+
+
+def names_that_look_alike(names: Iterable[str]) -> list[list[str]]:
+    """Return the groups of names that a reader sees no difference between.
+
+    Such differ in how a letter is written, `é` or `e` with an accent, in spaces, or in characters
+    without a width.
+    """
+    by_look: dict[str, list[str]] = {}
+    for name in names:
+        look = name
+        if _MAY_LOOK_LIKE_ANOTHER.search(name):
+            look = " ".join(_NO_WIDTH.sub("", unicodedata.normalize("NFC", name)).split())
+        by_look.setdefault(look, []).append(name)
+    return [group for group in by_look.values() if len(group) > 1]
 
 
 def sorted_names(names: Iterable[str]) -> list[str]:

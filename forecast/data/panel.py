@@ -95,6 +95,10 @@ class Columns(Section):
     """Columns with one value per series; name an id column here to learn an embedding of it."""
     categorical: tuple[Name, ...] = ()
     """Those of the covariates above whose values are categories."""
+    weight_col: Name | None = None
+    """Column with the weight of each row, or of each series where it is constant in one: how much
+    its errors count in training and in the choice of weights of members; 0: not at all. It is no
+    covariate, and scores, intervals and forecasts do without it."""
 
     @property
     def dynamic(self) -> tuple[str, ...]:
@@ -108,6 +112,25 @@ class Columns(Section):
         if not absent:
             return self
         return self.model_copy(update=absent)  # unchecked: a name may have another role
+
+    def of_series(self, layout: str) -> Columns:
+        """Return the roles once a table is read: columns of a wide one are series of one target.
+
+        Args:
+            layout: `"long"` or `"wide"`, as the table was found to be.
+        """
+        if layout != "wide":
+            return self
+        return self.model_copy(update={"id_col": "unique_id", "target_cols": ("y",)})
+
+    @property
+    def weight_cols(self) -> tuple[str, ...]:
+        """The column of weights, if there is one."""
+        return () if self.weight_col is None else (self.weight_col,)
+
+    def without_weights(self) -> Columns:
+        """Return the roles of a table that nothing is learned from."""
+        return self.model_copy(update={"weight_col": None})
 
     @property
     def id_cols(self) -> tuple[str, ...]:
@@ -132,6 +155,9 @@ class Columns(Section):
         for role in _LISTS:
             for column in _named(getattr(self, role)):
                 _refuse_second_role(column, taken.setdefault(column, role), role)
+        if self.weight_col is not None:
+            first = taken.setdefault(self.weight_col, "weight_col")
+            _refuse_second_role(self.weight_col, first, "weight_col")
         if len(set(self.id_cols)) < len(self.id_cols):
             raise ValueError(f"id_col is {self.id_col!r}; expected each column once")
         for column in _named(self.id_col) and (self.id_col, *self.id_cols):
@@ -205,6 +231,8 @@ class Panel:
         future: known covariates in the rows after the last target of each series, for the series
             that have such rows; None where none has.
         decisions: settings that the form of the table decided, by their path.
+        weights: (R,) float64, how much each row counts where a model learns from it, at least 0;
+            None: all rows count alike.
     """
 
     columns: Columns
@@ -219,6 +247,7 @@ class Panel:
     notes: tuple[str, ...] = ()
     future: Panel | None = None
     decisions: Decisions = field(default_factory=dict)
+    weights: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         """Check shapes and make the arrays read-only; roles that are open have the usual names."""
@@ -235,6 +264,9 @@ class Panel:
             N=series,
             S=len(self.columns.static_covariates),
         )
+        if self.weights is not None:
+            check_shape("weights", self.weights, "R", R=rows)
+            self.weights.setflags(write=False)
         for array in (
             self.series_ids,
             self.offsets,
@@ -335,7 +367,7 @@ def shown_stamps(
 def panel_digest(panel: Panel) -> str:
     """Return the SHA-256 of values, timestamps, series and columns as 64 hexadecimal digits.
 
-    Known covariates in the rows after the last target count too.
+    Known covariates in the rows after the last target count too, and weights where there are any.
     """
     digest = hashlib.sha256()
     for array in (panel.values, panel.timestamps, panel.offsets, panel.static_values):
@@ -345,6 +377,8 @@ def panel_digest(panel: Panel) -> str:
     if panel.columns.static_covariates:
         names.append(panel.columns.static_covariates)
     digest.update(json.dumps(names).encode())
+    if panel.weights is not None:
+        digest.update(panel.weights.tobytes())
     if panel.future is not None:
         digest.update(panel_digest(panel.future).encode())
     return digest.hexdigest()

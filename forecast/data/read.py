@@ -136,6 +136,21 @@ def read_table(
     return table
 
 
+def refuse_missing(source: Source, columns: Columns, table_format: TableFormat) -> None:
+    """Raise if a table lacks a declared column; its rows are not read.
+
+    Args:
+        source: as in `read_table`.
+        columns: the roles.
+        table_format: as in `read_table`.
+
+    Raises:
+        BadTableError: a column is missing, or the file cannot be opened.
+    """
+    opened = open_table(source, columns, table_format)
+    _choose(opened.names, _with_decided_id(columns, opened), table_format.layout)
+
+
 def _with_decided_id(columns: Columns, opened: Opened) -> Columns:
     """Return the roles with the id that the form of the table shows, where none is given."""
     decided = opened.decisions.get("data.id_col")
@@ -159,6 +174,7 @@ def _choose(
     if _is_counted(columns, names):
         times = ()
     wanted = [*times, *targets, *columns.past_covariates, *columns.known_covariates]
+    wanted += columns.weight_cols
     if layout != "wide":
         ids = parts_of(columns.id_col, names)
         wanted += [name for name in columns.static_covariates if name not in ids]
@@ -238,7 +254,7 @@ def _in_place_of(name: str, similar: str, columns: Columns) -> Settings:
     changed: dict[str, Any] = {}
     for role in Columns.model_fields:
         given = getattr(columns, role)
-        names = given
+        names = given or ()
         if isinstance(given, str):
             names = (given,)
         if similar in names:
@@ -263,6 +279,7 @@ def _nearest_column(name: str, names: tuple[str, ...], columns: Columns) -> str:
     for column in names:
         if column.strip().lower() == name.strip().lower():
             return column
-    used = {*columns.dynamic, *columns.static_covariates, columns.id_col, columns.time_col}
+    used = {*columns.dynamic, *columns.static_covariates, *columns.weight_cols}
+    used |= {columns.id_col, columns.time_col}
     free = [column for column in names if column not in used]
     return "".join(difflib.get_close_matches(name, free, n=1, cutoff=0.5))

@@ -14,6 +14,7 @@ from forecast.data.order import SortedRows
 from forecast.data.panel import Columns
 from forecast.data.parse import read_categories, read_numbers
 from forecast.data.per_series.keys import id_columns
+from forecast.data.per_series.row_weights import read_weights
 from forecast.data.table import RowNames
 from forecast.errors.interface import Settings
 
@@ -31,12 +32,14 @@ class Cells:
         dynamic: (R,) cells of each column of `columns.dynamic` that could be read.
         static: (R,) cells of each static covariate that could be read.
         categories: the sorted values of each categorical column.
+        weights: (R,) weight of each row; None where there is no such column.
     """
 
     columns: Columns
     dynamic: dict[str, FloatArray] = field(default_factory=dict)
     static: dict[str, FloatArray] = field(default_factory=dict)
     categories: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    weights: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +52,7 @@ class Arranged:
         static: (N, S) values, columns as in `columns.static_covariates`.
         categories: the sorted values of each categorical column.
         unread: dynamic columns that could not be read.
+        weights: (R,) weight of each row; None where there is no such column.
     """
 
     columns: Columns
@@ -56,13 +60,17 @@ class Arranged:
     static: FloatArray
     categories: dict[str, tuple[str, ...]]
     unread: tuple[str, ...] = ()
+    weights: FloatArray | None = None
 
 
 def read_cells(names: RowNames, log: FindingLog, allow_missing: bool) -> Cells:
     """Read every declared column; a column that cannot be read is left out, its finding kept."""
     table = names.table
     columns = table.columns
-    cells = Cells(columns)
+    weights = None
+    if columns.weight_col is not None:
+        weights = log.attempt(read_weights, names, columns.weight_col, log)
+    cells = Cells(columns, weights=weights)
     for name in (*columns.dynamic, *columns.static_covariates):
         group = cells.dynamic
         missing = allow_missing
@@ -127,7 +135,10 @@ def arrange(cells: Cells, rows: SortedRows, log: FindingLog) -> Arranged:
     for index, name in enumerate(columns.static_covariates):
         if name in cells.static:
             static[:, index] = _one_per_series(rows.sorted(cells.static[name]), name, rows, log)
-    return Arranged(columns, values, static, cells.categories, tuple(unread))
+    weights = cells.weights
+    if weights is not None:
+        weights = rows.sorted(weights)
+    return Arranged(columns, values, static, cells.categories, tuple(unread), weights)
 
 
 def check_ranges(arranged: Arranged, rows: SortedRows, log: FindingLog) -> None:

@@ -328,7 +328,7 @@ def capacity(config: Experiment, panel: Panel, season_length: int) -> Choices:
         seeds = Choice(0, "the validation set is too short to judge a network")
         linear = Choice("member", "the ridge regressions of the ensemble")
     simple = Choice(_simple_members(panel, season_length), "weighted by their errors")
-    if config.training.loss == "quantile":
+    if config.training.forecasts_quantiles:
         linear = Choice("none", "a linear map has no quantiles")
         simple = Choice((), "baselines have no quantiles")
     return {

@@ -9,7 +9,7 @@ import numpy as np
 
 from forecast.baselines.moments import RidgeRows
 from forecast.baselines.ridge import learned_steps
-from forecast.data.findings import BadTableError
+from forecast.data.findings import BadTableError, Change
 from forecast.data.panel import Panel
 from forecast.data.per_series.ended import steps_behind
 from forecast.data.per_series.subset import select_series
@@ -24,6 +24,7 @@ from forecast.transforms.missing import Filled
 from forecast.windows.features import Features, series_deviations
 from forecast.windows.index import contiguous_runs, first_usable
 from forecast.windows.splits import Part
+from forecast.windows.window_weights import forecast_counts
 from forecast.windows.windowed import WindowedFeatures
 
 HELD_BACK = ("validation", "calibration", "test")
@@ -182,6 +183,34 @@ def refuse_unlearnable(panel: Panel, filled: Filled, config: Experiment, train: 
             f"has a value at step {missing[0] + 1}, in a series that varies ({len(index)} in all)",
             "give more rows with values that vary",
         )
+
+
+def refuse_weightless(
+    features: Features, config: Experiment, sets: Mapping[str, WindowSet]
+) -> None:
+    """Raise where every row that the windows of a set learn or judge by has the weight 0.
+
+    Args:
+        features: the inputs of the windows.
+        config: the resolved experiment.
+        sets: by name; those that nothing is learned or chosen by are not read.
+
+    Raises:
+        BadTableError: always then.
+    """
+    if features.weights is None:
+        return
+    for name in ("training", "validation"):
+        index = sets[name].windows.index
+        is_read = forecast_counts(index, len(features.weights)) > 0
+        if len(index) and not features.weights[is_read].any():
+            raise BadTableError(
+                "no_weight",
+                f"weight {config.data.weight_col!r} is 0 in every row that the {len(index):,} "
+                f"{name} windows forecast",
+                f"give rows of the {name} set a weight above 0",
+                (Change({"data.weight_col": None}, "to do without weights"),),
+            )
 
 
 def refuse_unforecastable(panel: Panel, features: Features, config: Experiment) -> None:

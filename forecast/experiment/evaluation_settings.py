@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from forecast.section import AUTO, Auto, Name, PositiveInt, Section, Steps
+from forecast.section.own_functions import OwnFunction
 
 Size = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0.0, lt=1.0)]
 """Steps, or a share of the time."""
@@ -41,6 +42,10 @@ class EvaluationConfig(Section):
     stride: Steps | None = None
     """Steps between two validation or test windows; null: 1, or more where over 10 million values
     would be evaluated."""
+    metrics: tuple[OwnFunction, ...] = ()
+    """Functions of one's own in the table of scores, by import path such as
+    `mypackage.metrics:wis`: of `actual` and, by name, `forecast`, `scale`, or `quantiles` and
+    `levels`, to a number; lower is better."""
 
     @model_validator(mode="after")
     def _leave_something_to_learn_from(self) -> EvaluationConfig:

@@ -65,7 +65,7 @@ def is_network_wanted(config: Experiment) -> bool:
     members a network that cannot be judged would get no weight.
     """
     ensemble = config.ensemble
-    if ensemble.simple == () or config.training.loss == "quantile":
+    if ensemble.simple == () or config.training.forecasts_quantiles:
         return True
     if config.model != type(config.model)() or config.training.epochs != AUTO:
         return True

@@ -8,9 +8,11 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from forecast.errors import ConfigError, nearest
+from forecast.experiment.named_functions import LOSS, METRICS
 from forecast.experiment.settings import Experiment
 from forecast.models import MODELS
 from forecast.section import Section, section_from
+from forecast.section.own_functions import path_of
 
 SHORT_NAMES = {
     "id": "data.id_col",
@@ -19,6 +21,7 @@ SHORT_NAMES = {
     "past": "data.past_covariates",
     "known": "data.known_covariates",
     "static": "data.static_covariates",
+    "weights": "data.weight_col",
     "model": "model.name",
     "name": "name",
     "alias": "name",
@@ -33,6 +36,9 @@ _LISTS = (
     "data.categorical",
 )
 """Settings for which one name may stand for a list of it."""
+
+_FUNCTIONS = (LOSS, METRICS)
+"""Settings for which a function may stand for its import path."""
 
 
 def with_keywords(config: Experiment, given: Mapping[str, Any]) -> Experiment:
@@ -61,6 +67,10 @@ def with_keywords(config: Experiment, given: Mapping[str, Any]) -> Experiment:
 
 def _put(values: dict[str, Any], path: str, value: Any, config: Experiment) -> None:
     """Replace one setting of nested plain values."""
+    if path in _FUNCTIONS:
+        value = _with_paths(value, path)
+    if path == METRICS and isinstance(value, str):
+        value = [value]
     plain = to_jsonable_python(value, fallback=_plain)
     if path == "model.name" and isinstance(value, Section):  # the architecture with its settings
         values["model"] = value.model_dump(mode="json", exclude_unset=True)
@@ -75,6 +85,15 @@ def _put(values: dict[str, Any], path: str, value: Any, config: Experiment) -> N
     if section:
         place = values.setdefault(section, {})
     place[name] = plain
+
+
+def _with_paths(value: Any, path: str) -> Any:
+    """Return the value of a setting with import paths in the place of functions."""
+    if isinstance(value, list | tuple):
+        return [_with_paths(each, path) for each in value]
+    if callable(value):
+        return path_of(value, path)
+    return value
 
 
 def _plain(value: Any) -> Any:

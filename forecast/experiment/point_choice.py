@@ -74,6 +74,8 @@ def _point(config: Experiment, panel: Panel, season_length: int, usual: Choice) 
     loss = config.training.loss
     if config.transforms.have_logarithm:
         return Choice("median", "the mean of logarithms leads to a median")
+    if config.training.has_own_loss:
+        return Choice("median", f"as training.loss {loss} does not tell; mean may be given")
     if loss != AUTO:
         return Choice(OF_LOSS[loss], f"training.loss {loss} leads to it")
     values, groups = _training_values(config, panel, season_length)

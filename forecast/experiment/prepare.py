@@ -26,8 +26,10 @@ from forecast.experiment.enough import (
     refuse_empty_sets,
     refuse_unforecastable,
     refuse_unlearnable,
+    refuse_weightless,
 )
 from forecast.experiment.held_back import Choices
+from forecast.experiment.named_functions import load_functions
 from forecast.experiment.point_choice import mean_notes
 from forecast.experiment.result_names import refuse_doubled_names
 from forecast.experiment.settings import DataConfig, Experiment
@@ -39,6 +41,7 @@ from forecast.windows.calendar import holiday_names
 from forecast.windows.features import FeatureMap, Features, FeatureSettings
 from forecast.windows.index import index_windows
 from forecast.windows.splits import Part, Split
+from forecast.windows.window_weights import of_mean_one
 from forecast.windows.windowed import WindowedFeatures
 
 EVALUATED_VALUES = 10_000_000
@@ -95,6 +98,7 @@ def prepare(
         DataError: the table is refused, or one of the sets has no window.
         ConfigError: no source is named, or a setting does not fit the data.
     """
+    load_functions(config)
     return prepare_panel(config, open_panel(config.data, source, cut_future=cut_future))
 
 
@@ -103,6 +107,7 @@ def prepare_panel(config: Experiment, panel: Panel) -> Prepared:
 
     Where the rows are too few for them, settings with which they are enough are proposed.
     """
+    load_functions(config)
     try:
         return _prepare(config, panel)
     except BadTableError as error:
@@ -183,6 +188,7 @@ def _prepare(config: Experiment, panel: Panel) -> Prepared:
     }
     refuse_empty_sets(panel, prepared.features, prepared.config, sets)
     refuse_unlearnable(panel, filled, prepared.config, sets["training"])
+    refuse_weightless(prepared.features, prepared.config, sets)
     return prepared
 
 
@@ -207,6 +213,9 @@ def _prepared(
     config = chosen.config
     feature_map = FeatureMap.fit(panel, filled, part=split.train, settings=feature_settings(config))
     features = feature_map.apply(panel, filled)
+    learned = windows_of(config, panel, features, split.train, stride=config.windows.stride).index
+    weights = of_mean_one(features.weights, features.target, learned)
+    features = replace(features, weights=weights)
 
     def held_back(part: Part) -> WindowedFeatures:
         return windows_of(config, panel, features, part, stride=config.evaluation.stride or 1)
@@ -219,7 +228,7 @@ def _prepared(
         split=split,
         feature_map=feature_map,
         features=features,
-        training=windows_of(config, panel, features, split.train, stride=config.windows.stride),
+        training=WindowedFeatures(features, learned),
         validation=held_back(split.validation),
         calibration=held_back(split.calibration),
         test=held_back(split.test),

@@ -20,6 +20,7 @@ from forecast.data.formats.readers import reader_named
 from forecast.data.panel import USUAL_ROLES, Columns
 from forecast.data.per_series.ended import EndedSeries
 from forecast.data.read import TableFormat
+from forecast.errors import ConfigError
 from forecast.experiment.evaluation_settings import BacktestConfig, EvaluationConfig
 from forecast.experiment.search_settings import RangeConfig, SearchConfig
 from forecast.experiment.training_settings import EnsembleConfig, TrainingConfig
@@ -134,6 +135,7 @@ class DataConfig(TableFormat, Columns, _Source):
                 "past_covariates",
                 "known_covariates",
                 "static_covariates",
+                "weight_col",
                 why="layout: wide",
             )
         self._refuse_unread()
@@ -243,10 +245,10 @@ class Experiment(Section):
                 f"evaluation.validation_size 0 there is nothing to choose their weights on: hold "
                 f"some rows back for validation"
             )
-        if self.ensemble.linear in ("member", "residual") and self.training.loss == "quantile":
+        if self.ensemble.linear in ("member", "residual") and self.training.forecasts_quantiles:
             raise ValueError(
                 f"ensemble.linear is {self.ensemble.linear!r}, but a linear map has no quantiles "
-                f"for training.loss 'quantile': set one of them to another value"
+                f"for training.loss {self.training.loss!r}: set one of them to another value"
             )
         return self
 
@@ -279,17 +281,28 @@ class Experiment(Section):
                 f"{context_length}; expected the longest of them, or windows.context_length: auto"
             )
 
-    def with_source(self, source: str | None) -> Experiment:
-        """Return the same experiment on another table.
+    def with_source(self, table: object) -> Experiment:
+        """Return the same experiment on another table, whose name is kept where it is a file.
 
         Args:
-            source: a file or `dataset:NAME`; None: the experiment stays as it is.
+            table: a file, `dataset:NAME`, or an object such as a frame; None: the experiment stays
+                as it is.
 
         Returns:
             The experiment.
+
+        Raises:
+            ConfigError: the name is not UTF-8, in which settings are kept.
         """
-        if source is None:
+        if table is None:
             return self
+        source = None
+        if isinstance(table, str | PurePath):
+            source = str(table)
+            if any("\ud800" <= letter <= "\udfff" for letter in source):
+                raise ConfigError(
+                    f"the name {source!a} is not UTF-8, in which a run keeps it: rename the file"
+                )
         return self.model_copy(update={"data": self.data.model_copy(update={"source": source})})
 
     @property

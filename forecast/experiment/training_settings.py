@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from forecast.section import AUTO, Auto, PositiveInt, Section, Steps
+from forecast.section.own_functions import OwnFunction, is_own
 
 Level = Annotated[float, Field(gt=0.0, lt=1.0)]
 
@@ -41,10 +42,16 @@ class TrainingConfig(Section):
     """Number of a step's distribution that is forecast: the median is as often too high as too low,
     means add up to the right total; `auto`: that of a given loss, else the median, but the mean
     where more than half of the training values are 0 for no season's sake (`bigru`: mean)."""
-    loss: Literal["auto", "mse", "mae", "huber", "quantile"] = AUTO
-    """Loss function on the transformed scale; `auto`: mae for the median, mse for the mean."""
+    loss: Literal["auto", "mse", "mae", "huber", "quantile"] | OwnFunction = AUTO
+    """Loss function on the transformed scale; `auto`: mae for the median, mse for the mean. A
+    function of one's own by its import path, `mypackage.losses:wis`: of actual and forecast values,
+    Keras tensors of one shape, to one loss per value."""
+    loss_reads: Literal["points", "quantiles"] = "points"
+    """Second argument of a loss of one's own: point forecasts, or quantile forecasts with one more
+    axis; then the third one is the levels."""
     quantile_levels: Annotated[tuple[Level, ...], Field(max_length=99)] = (0.1, 0.5, 0.9)
-    """Levels forecast with `loss: quantile`; ascending, 0.5 among them."""
+    """Levels forecast with `loss: quantile`, or by a loss of one's own that reads quantiles;
+    ascending, 0.5 among them."""
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     """Rule that turns gradients into steps."""
     learning_rate: Annotated[float, Field(gt=0.0, le=10.0)] = 1e-3
@@ -94,10 +101,27 @@ class TrainingConfig(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Start of every random choice."""
 
+    @property
+    def has_own_loss(self) -> bool:
+        """Whether the loss is the import path of a function."""
+        return is_own(self.loss)
+
+    @property
+    def forecasts_quantiles(self) -> bool:
+        """Whether the network forecasts `quantile_levels` and not points."""
+        if self.has_own_loss:
+            return self.loss_reads == "quantiles"
+        return self.loss == "quantile"
+
     @model_validator(mode="after")
     def _check_together(self) -> TrainingConfig:
         self._check_levels()
-        if self.point == "mean" and self.loss not in (AUTO, "mse"):
+        if self.loss_reads != "points" and not self.has_own_loss:
+            raise ValueError(
+                f"loss_reads is {self.loss_reads!r}, which a loss of one's own reads, not "
+                f"{self.loss!r}: remove it, or name a function as loss"
+            )
+        if self.point == "mean" and self.loss not in (AUTO, "mse") and not self.has_own_loss:
             raise ValueError(
                 f"point is 'mean', but loss {self.loss!r} does not lead to it: pass "
                 f'`training.loss="mse"` or `training.point="median"`'
@@ -121,7 +145,7 @@ class TrainingConfig(Section):
                 f"quantile_levels is {list(levels)}; expected ascending levels with 0.5 among them"
             )
         default = type(self).model_fields["quantile_levels"].default
-        if levels != default and self.loss != "quantile":
+        if levels != default and not self.forecasts_quantiles:
             raise ValueError(
                 f"quantile_levels is read with loss: quantile only, not with {self.loss!r}: remove "
                 f"it, or set loss: quantile"

@@ -21,7 +21,7 @@ from forecast.export.parity import Checked, Run, require_parity
 from forecast.export.program import write_forecast
 from forecast.export.signature import Signature
 from forecast.export.window_inputs import Inputs
-from forecast.files.atomic import replace_folder, write_file
+from forecast.files.atomic import replace_folder, write_files
 from forecast.files.outputs import Content, check_file, check_folder, free_name, read_record
 from forecast.forecasting.fitted import Fitted
 from forecast.layers.runtime import start_quietly
@@ -78,7 +78,7 @@ def format_named(name: str) -> Format:
         ConfigError: there is no such format, or a package is missing.
     """
     if name not in FORMATS:
-        raise ConfigError(f"format is {name!r}; expected one of {', '.join(FORMATS)}")
+        raise ConfigError(f"format is {name!r}; expected one of {', '.join(FORMATS)}, mlflow")
     chosen = FORMATS[name]
     missing = [package for package in chosen.packages if find_spec(package) is None]
     if missing:
@@ -101,12 +101,17 @@ def _check_onnx(path: Path) -> None:
         OutputError: something else is there, or the name has another ending.
     """
     if path.suffix != ".onnx":
-        raise OutputError(
-            f"{path}: expected a name in .onnx, such as {path.with_suffix('.onnx').name}"
-        )
+        raise OutputError(f"{path}: expected a name in .onnx, such as {_stem_of(path)}.onnx")
     what = "file of this command"
     check_file(path, _is_own_onnx, what)
     check_file(description_of(path), _is_description, "description of this command")
+
+
+def _stem_of(path: Path) -> str:
+    """Return the name of a file without its ending; that of a forecast for `.` and `..`."""
+    if path.stem.strip("."):
+        return path.stem
+    return "forecast"
 
 
 def _is_own_onnx(path: Path) -> bool:
@@ -140,8 +145,8 @@ def _write_onnx(path: Path, exported: Exported) -> float:
     description = exported.describe(difference)
     travelling = {name: value for name, value in description.items() if name != "example"}
     graph.add_property(model, "description", json.dumps(travelling))
-    write_file(path, model.SerializeToString())
-    write_file(description_of(path), description_bytes(description))
+    described = description_bytes(description)
+    write_files({path: model.SerializeToString(), description_of(path): described})
     return difference
 
 
@@ -169,9 +174,7 @@ def _check_litert(path: Path) -> None:
         OutputError: something else is there, or the name has another ending.
     """
     if path.suffix != ".tflite":
-        raise OutputError(
-            f"{path}: expected a name in .tflite, such as {path.with_suffix('.tflite').name}"
-        )
+        raise OutputError(f"{path}: expected a name in .tflite, such as {_stem_of(path)}.tflite")
     check_file(path, _is_own_litert, "file of this command")
     check_file(description_of(path), _is_description, "description of this command")
 
@@ -209,8 +212,7 @@ def _write_litert(path: Path, exported: Exported) -> float:
         port["shape"][0] = 1
         port["type"] = narrow(port["type"])
     description["sha256"] = hashlib.sha256(data).hexdigest()
-    write_file(path, data)
-    write_file(description_of(path), description_bytes(description))
+    write_files({path: data, description_of(path): description_bytes(description)})
     return difference
 
 

@@ -1,50 +1,22 @@
 """Simple members of a forecast in operations of an export, in float64.
 
-Theta, Holt and exponential smoothing are recursions over a history of any length whose parameters
-are found anew for every series, and `seasonal_lags` solves equations: they are not in the table,
-and a forecast with them is exported without them (`writing`).
+Members that are fitted anew to every history are fitted in the graph: a loop along the rows follows
+all sets of a grid of parameters at once, as the baseline does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-from forecast.baselines.lengths import Steps
-from forecast.baselines.ridge import RidgeWindow
-from forecast.export.operations import Operations, Value
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """Inputs of a simple member.
-
-    Attributes:
-        ops: writes the graph.
-        history: (B, M, D) in the unit of the data; NaN before the start of a series.
-        steps: lengths.
-        linear: the ridge baseline.
-    """
-
-    ops: Operations
-    history: Value
-    steps: Steps
-    linear: RidgeWindow
-
-    @property
-    def num_rows(self) -> int:
-        """M."""
-        return self.ops.shape(self.history)[1] or 0
-
-    def last_rows(self, count: int) -> Value:
-        """Return the (B, count, D) last rows."""
-        return self.ops.slice(self.history, 1, self.num_rows - count, self.num_rows)
-
-    def repeated(self, row: Value) -> Value:
-        """Return (B, H, D) from (B, 1, D)."""
-        return self.ops.take(row, [0] * self.steps.horizon, 1)
+from forecast.baselines.simple import ETS
+from forecast.export.ets_nodes import ets_nodes
+from forecast.export.holt_nodes import holt_nodes
+from forecast.export.lag_nodes import lag_nodes
+from forecast.export.operations import Value
+from forecast.export.series_rows import Task
+from forecast.export.theta_nodes import theta_nodes
 
 
 def _last_value(task: Task) -> Value:
@@ -121,5 +93,9 @@ MEMBERS: dict[str, Callable[[Task], Value]] = {
     "drift": _drift,
     "window_mean": _window_mean,
     "linear": _linear,
+    "theta": theta_nodes,
+    "holt": holt_nodes,
+    ETS: ets_nodes,
+    "seasonal_lags": lag_nodes,
 }
 """Simple member -> function that writes its (B, H, D) forecast."""

@@ -7,7 +7,8 @@ graph leaves them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from forecast.export.operations import Binary, CellWeights, Reduction, Shape, Type
+from forecast.export.onnx_cells import OPERATORS, onnx_weights
+from forecast.export.onnx_nodes import read_nodes
+from forecast.export.operations import Binary, Body, CellWeights, Reduction, Shape, Type
+from forecast.export.shapes import broadcast, with_size
 
 OPSET = 18
 """Version of the operators: runtimes of 2023 and later have it."""
@@ -56,16 +60,12 @@ BINARY = {
     "less": "Less",
     "maximum": "Max",
     "minimum": "Min",
+    "power": "Pow",
 }
 
 LOGICAL = ("and", "equal", "greater", "less", "isnan", "not")
 
-REDUCTIONS = {"max": "ReduceMax", "mean": "ReduceMean", "sum": "ReduceSum"}
-
-GATES = {"gru": (0, 1, 2), "lstm": (0, 3, 1, 2), "rnn": (0,)}
-"""Order of the gates in ONNX, as places in the order of Keras."""
-
-OPERATORS = {"gru": "GRU", "lstm": "LSTM", "rnn": "RNN"}
+REDUCTIONS = {"max": "ReduceMax", "mean": "ReduceMean", "min": "ReduceMin", "sum": "ReduceSum"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,14 +102,16 @@ class OnnxGraph:
     """An ONNX graph that is being written; see `operations.Operations`.
 
     Attributes:
-        nodes: written so far.
-        tensors: constants.
+        nodes: written so far, of the loop or branch that is being written.
+        tensors: constants, which loops and branches read too.
         inputs: of the graph.
+        num_names: values named so far.
     """
 
     nodes: list[Any] = field(default_factory=list)
     tensors: list[Any] = field(default_factory=list)
     inputs: list[Any] = field(default_factory=list)
+    num_names: int = 0
 
     def input(self, name: str, shape: Shape, kind: Type) -> OnnxValue:
         """Return an input of the graph."""
@@ -126,7 +128,9 @@ class OnnxGraph:
         for name, value in outputs.items():
             self.nodes.append(helper.make_node("Identity", [value.name], [name]))
             described.append(_described(name, value.shape, value.type))
-        graph = helper.make_graph(self.nodes, "forecast", self.inputs, described, self.tensors)
+        nodes, read = read_nodes(self.nodes, outputs)
+        tensors = [tensor for tensor in self.tensors if tensor.name in read]
+        graph = helper.make_graph(nodes, "forecast", self.inputs, described, tensors)
         model = helper.make_model(
             graph,
             producer_name=PRODUCER,
@@ -167,21 +171,21 @@ class OnnxGraph:
         """See `Operations`."""
         b = self._value(b, a.type)
         kind = "bool" if name in LOGICAL else a.type
-        return self._node(BINARY[name], [a, b], _broadcast(a.shape, b.shape), kind)
+        return self._node(BINARY[name], [a, b], broadcast(a.shape, b.shape), kind)
 
     def arithmetic(self, operator: str, a: OnnxValue, b: Any) -> OnnxValue:
         """Add, subtract, multiply or divide; `b` may be a number."""
         b = self._value(b, a.type)
-        return self._node(operator, [a, b], _broadcast(a.shape, b.shape), a.type)
+        return self._node(operator, [a, b], broadcast(a.shape, b.shape), a.type)
 
     def where(self, condition: OnnxValue, a: OnnxValue, b: OnnxValue) -> OnnxValue:
         """See `Operations`."""
-        shape = _broadcast(condition.shape, _broadcast(a.shape, b.shape))
+        shape = broadcast(condition.shape, broadcast(a.shape, b.shape))
         return self._node("Where", [condition, a, b], shape, a.type)
 
     def matmul(self, a: OnnxValue, b: OnnxValue) -> OnnxValue:
         """See `Operations`."""
-        leading = _broadcast(a.shape[:-2], b.shape[:-2])
+        leading = broadcast(a.shape[:-2], b.shape[:-2])
         return self._node("MatMul", [a, b], (*leading, a.shape[-2], b.shape[-1]), a.type)
 
     def concat(self, values: Sequence[OnnxValue], axis: int) -> OnnxValue:
@@ -195,12 +199,12 @@ class OnnxGraph:
     def slice(self, x: OnnxValue, axis: int, start: int, stop: int) -> OnnxValue:
         """See `Operations`."""
         bounds = [self.constant(np.array([number], np.int64)) for number in (start, stop, axis)]
-        return self._node("Slice", [x, *bounds], _with_size(x.shape, axis, stop - start), x.type)
+        return self._node("Slice", [x, *bounds], with_size(x.shape, axis, stop - start), x.type)
 
     def take(self, x: OnnxValue, numbers: Sequence[int], axis: int) -> OnnxValue:
         """See `Operations`."""
         places = self.constant(np.asarray(numbers, np.int64))
-        shape = _with_size(x.shape, axis, len(numbers))
+        shape = with_size(x.shape, axis, len(numbers))
         return self._node("Gather", [x, places], shape, x.type, axis=axis)
 
     def rows(self, table: OnnxValue, numbers: OnnxValue) -> OnnxValue:
@@ -236,7 +240,7 @@ class OnnxGraph:
     def reduce(self, name: Reduction, x: OnnxValue, axis: int) -> OnnxValue:
         """See `Operations`."""
         axes = self.constant(np.array([axis], np.int64))
-        return self._node(REDUCTIONS[name], [x, axes], _with_size(x.shape, axis, 1), x.type)
+        return self._node(REDUCTIONS[name], [x, axes], with_size(x.shape, axis, 1), x.type)
 
     def softmax(self, x: OnnxValue) -> OnnxValue:
         """See `Operations`."""
@@ -256,6 +260,67 @@ class OnnxGraph:
         )
         return OnnxValue(names[0], x.shape, x.type, self)
 
+    def argmin(self, x: OnnxValue, axis: int) -> OnnxValue:
+        """See `Operations`."""
+        shape = with_size(x.shape, axis, 1)
+        return self._node("ArgMin", [x], shape, "int64", axis=axis, keepdims=1)
+
+    def pick(self, x: OnnxValue, places: OnnxValue) -> OnnxValue:
+        """See `Operations`."""
+        return self._node("GatherElements", [x, places], places.shape, x.type, axis=1)
+
+    def loop(
+        self, body: Body, rows: Sequence[OnnxValue], states: Sequence[OnnxValue]
+    ) -> list[OnnxValue]:
+        """See `Operations`."""
+        before = [self._alike("state", state.shape, state.type) for state in states]
+        now = [self._alike("row", row.shape[1:], row.type) for row in rows]
+        with self._apart() as nodes:
+            after = [self._node("Identity", [x], x.shape, x.type) for x in body(before, now)]
+        graph = helper.make_graph(
+            nodes,
+            self._name("step"),
+            [_of_part(value) for value in (*before, *now)],
+            [_of_part(value) for value in after],
+        )
+        found = [self._alike("Scan", state.shape, state.type) for state in states]
+        self.nodes.append(
+            helper.make_node(
+                "Scan",
+                [value.name for value in (*states, *rows)],
+                [value.name for value in found],
+                body=graph,
+                num_scan_inputs=len(rows),
+            )
+        )
+        return found
+
+    def choose(
+        self,
+        condition: OnnxValue,
+        first: Callable[[], Sequence[OnnxValue]],
+        second: Callable[[], Sequence[OnnxValue]],
+    ) -> list[OnnxValue]:
+        """See `Operations`."""
+        graphs = []
+        values: list[OnnxValue] = []
+        for write in (first, second):
+            with self._apart() as nodes:
+                values = [self._node("Identity", [x], x.shape, x.type) for x in write()]
+            outputs = [_of_part(value) for value in values]
+            graphs.append(helper.make_graph(nodes, self._name("branch"), [], outputs))
+        found = [self._alike("If", value.shape, value.type) for value in values]
+        self.nodes.append(
+            helper.make_node(
+                "If",
+                [condition.name],
+                [value.name for value in found],
+                then_branch=graphs[0],
+                else_branch=graphs[1],
+            )
+        )
+        return found
+
     def recurrent(
         self,
         cell: CellWeights,
@@ -273,7 +338,7 @@ class OnnxGraph:
             options["linear_before_reset"] = 1  # the reset gate comes after the product
         if cell.kind == "rnn":
             options["activations"] = [cell.activation.capitalize()]
-        weights = [self.constant(array) for array in _onnx_weights(cell)]
+        weights = [self.constant(array) for array in onnx_weights(cell)]
         steps = self.transpose(x, (1, 0, 2))  # (L, B, C)
         names = [value.name for value in (steps, *weights)]
         if states is not None:
@@ -302,26 +367,23 @@ class OnnxGraph:
         self.nodes.append(helper.make_node(operator, names, [name], **options))
         return OnnxValue(name, shape, kind, self)
 
+    def _alike(self, name: str, shape: Shape, kind: str) -> OnnxValue:
+        """Return a value that is made elsewhere."""
+        return OnnxValue(self._name(name), shape, kind, self)
+
+    @contextmanager
+    def _apart(self) -> Iterator[list[Any]]:
+        """Collect nodes in a list of their own."""
+        whole = self.nodes
+        self.nodes = []
+        try:
+            yield self.nodes
+        finally:
+            self.nodes = whole
+
     def _name(self, operator: str) -> str:
-        return f"{operator}_{len(self.nodes)}"
-
-
-def _onnx_weights(cell: CellWeights) -> list[NDArray[np.float32]]:
-    """Return W (1, G U, C), R (1, G U, U) and B (1, 2 G U) of a layer in the order of ONNX."""
-    order = GATES[cell.kind]
-    width = cell.units
-
-    def gates(array: NDArray[Any]) -> NDArray[Any]:
-        """Return the gates, along the last axis, in the order of ONNX."""
-        parts = [array[..., gate * width : (gate + 1) * width] for gate in order]
-        return np.concatenate(parts, axis=-1)
-
-    of_input = cell.bias
-    of_state = np.zeros_like(cell.bias)
-    if cell.kind == "gru":
-        of_input, of_state = cell.bias
-    bias = np.concatenate([gates(of_input), gates(of_state)])
-    return [gates(cell.kernel).T[None], gates(cell.recurrent_kernel).T[None], bias[None]]
+        self.num_names += 1
+        return f"{operator}_{self.num_names}"
 
 
 def _described(name: str, shape: Shape, kind: str) -> Any:
@@ -329,14 +391,6 @@ def _described(name: str, shape: Shape, kind: str) -> Any:
     return helper.make_tensor_value_info(name, TYPES[kind], sizes)
 
 
-def _with_size(shape: Shape, axis: int, size: int) -> Shape:
-    axis %= len(shape)
-    return (*shape[:axis], size, *shape[axis + 1 :])
-
-
-def _broadcast(a: Shape, b: Shape) -> Shape:
-    """Return the shape of two values together."""
-    rank = max(len(a), len(b))
-    longer = (1,) * (rank - len(a)) + tuple(a)
-    other = (1,) * (rank - len(b)) + tuple(b)
-    return tuple(y if x == 1 else x for x, y in zip(longer, other, strict=True))
+def _of_part(value: OnnxValue) -> Any:
+    """Return the description of an input or output of a loop or branch."""
+    return helper.make_tensor_value_info(value.name, TYPES[value.type], list(value.shape))

@@ -6,7 +6,7 @@ with `+ - * /`, and their shapes broadcast as in NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -21,13 +21,17 @@ Type = Literal["float32", "float64", "int32", "int64", "bool"]
 Unary = Literal["abs", "exp", "isnan", "log", "neg", "not", "relu", "sigmoid", "softplus", "sqrt"]
 """Functions of one value, beside `tanh`."""
 
-Binary = Literal["and", "equal", "greater", "less", "maximum", "minimum"]
+Binary = Literal["and", "equal", "greater", "less", "maximum", "minimum", "power"]
 """Functions of two values, beside the signs of arithmetic."""
 
-Reduction = Literal["max", "mean", "sum"]
+Reduction = Literal["max", "mean", "min", "sum"]
 
 Shape = tuple[int | None, ...]
 """Sizes of the axes; None for the axis of the windows."""
+
+
+Body = Callable[[Sequence[Value], Sequence[Value]], Sequence[Value]]
+"""One step of a loop: from the states and the rows at a step to the next states."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +118,32 @@ class Operations(Protocol):
 
     def sort(self, x: Value, axis: int) -> Value:
         """Sort along an axis, ascending."""
+
+    def argmin(self, x: Value, axis: int) -> Value:
+        """Return the place of the least number along an axis of size 1, the first of equal ones."""
+
+    def pick(self, x: Value, places: Value) -> Value:
+        """Return (S, K) numbers of x (S, T) at places (S, K) of its second axis."""
+
+    def loop(self, body: Body, rows: Sequence[Value], states: Sequence[Value]) -> list[Value]:
+        """Go along rows and return the last states.
+
+        Args:
+            body: one step; what it reads besides its arguments must have been written before.
+            rows: (T, ...) each; a step gets one entry of each.
+            states: at the start, each of the shape that it keeps.
+        """
+
+    def choose(
+        self,
+        condition: Value,
+        first: Callable[[], Sequence[Value]],
+        second: Callable[[], Sequence[Value]],
+    ) -> list[Value]:
+        """Return the values of `first` where a condition (1,) holds, else those of `second`.
+
+        Only the values that are returned are computed.
+        """
 
     def recurrent(
         self, cell: CellWeights, x: Value, states: Sequence[Value] | None, *, backwards: bool

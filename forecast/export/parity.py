@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray, evenly_spaced
+from forecast.baselines.compare import history_reader
+from forecast.baselines.lengths import smoothed_rows
+from forecast.baselines.simple import ETS
+from forecast.baselines.smoothing import Smoothing
 from forecast.data.panel import Panel
 from forecast.errors import ArtifactError, DataError
 from forecast.export.signature import Signature
@@ -87,6 +91,8 @@ def checked_windows(fitted: Fitted, signature: Signature, panel: Panel) -> Check
     windows = _windows(aligned, signature, panel)
     count = np.arange(len(windows))
     values, quantiles = forecast_windows(aligned, panel, windows, count)
+    if ETS in fitted.weights:
+        _smooth_new_series(values, fitted, aligned, panel, windows)
     inputs = window_inputs(signature, fitted, aligned, panel, windows)
     outputs = {"forecast": values}
     if quantiles is not None:
@@ -96,6 +102,36 @@ def checked_windows(fitted: Fitted, signature: Signature, panel: Panel) -> Check
     sizes = np.maximum(sizes, _common_scale(fitted))
     sizes = np.where(sizes > 0, sizes, 1.0)
     return Checked(inputs, outputs, sizes[:, None])
+
+
+def _smooth_new_series(
+    values: FloatArray, fitted: Fitted, aligned: Fitted, panel: Panel, windows: WindowedFeatures
+) -> None:
+    """Forecast windows of new series again, with smoothing that is fitted to the rows before them.
+
+    `align` fits it to all rows of a new series, as they are all before a forecast of the steps
+    after the table. A file has the rows of a window alone.
+
+    Args:
+        values: (B, H, D) forecasts, changed in place.
+        fitted: the state as it was trained.
+        aligned: the same, aligned with the panel.
+        panel: the series.
+        windows: the B windows.
+    """
+    series, first = windows.index.locate(np.arange(len(windows)))
+    last = first + windows.index.context_length - 1
+    is_new = fitted.series.index_of(panel.series_ids)[series] < 0
+    targets = windows.features.filled.values[:, : fitted.shape.num_targets]
+    history = history_reader(panel, targets, smoothed_rows(fitted.season_length))
+    numbers = np.flatnonzero(is_new)
+    if not len(numbers):
+        return
+    smoothing = Smoothing.fit(history(last[numbers]), fitted.season_length)
+    for place, number in enumerate(numbers):
+        everywhere = smoothing.take(np.full(panel.num_series, place))
+        own = replace(aligned, smoothing=everywhere)
+        values[number] = forecast_windows(own, panel, windows, np.array([number]))[0]
 
 
 def _common_scale(fitted: Fitted) -> FloatArray:

@@ -11,10 +11,11 @@ import numpy as np
 from forecast.axes import FloatArray
 from forecast.baselines.lengths import Steps
 from forecast.baselines.seasonal_ridge import SEASONAL
-from forecast.export.member_nodes import MEMBERS, Task
+from forecast.export.member_nodes import MEMBERS
 from forecast.export.network_nodes import write_network
 from forecast.export.operations import Operations, Value
 from forecast.export.scaling_nodes import MappedTargets, map_targets, scaled, unmap_forecast
+from forecast.export.series_rows import Task
 from forecast.export.signature import (
     WEEKDAYS,
     Signature,
@@ -93,7 +94,14 @@ class _Program:
             return self._of_model()[levels.index(0.5) if levels else 0]
         if name == SEASONAL:
             return self._of_season()
-        task = Task(self.ops, self.inputs["history"], self.steps, self.fitted.linear)
+        task = Task(
+            self.ops,
+            self.inputs["history"],
+            self.steps,
+            self.fitted.linear,
+            self.inputs["series"],
+            self.fitted.smoothing,
+        )
         return MEMBERS[name](task)
 
     def _of_model(self) -> list[Value]:

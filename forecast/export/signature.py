@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.axes import FloatArray
-from forecast.baselines.lengths import Steps
+from forecast.baselines.holt import rows_smoothed
+from forecast.baselines.lengths import Steps, smoothed_rows, smoothed_season
+from forecast.baselines.seasonal_lags import rows_read
 from forecast.baselines.seasonal_ridge import SEASONAL
+from forecast.baselines.theta import rows_of_theta
 from forecast.export.operations import Shape, Type
 from forecast.forecasting.fitted import MODEL, Fitted
 from forecast.transforms.scaling import Scaler
@@ -115,7 +118,15 @@ def signature_of(fitted: Fitted, steps: Steps) -> Signature:
 def rows_of_member(name: str, steps: Steps) -> int:
     """Return the rows of history that a simple member reads."""
     period, count = steps.median_periods
-    rows = {"seasonal_naive": steps.season_length, "seasonal_median": period * count}
+    season_length = steps.season_length
+    rows = {
+        "seasonal_naive": season_length,
+        "seasonal_median": period * count,
+        "theta": rows_of_theta(steps),
+        "holt": rows_smoothed(smoothed_season(season_length)),
+        "ets": smoothed_rows(season_length),
+        "seasonal_lags": rows_read(steps),
+    }
     return rows.get(name, steps.context_length)
 
 

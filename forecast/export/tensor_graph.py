@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from forecast.export.operations import Binary, CellWeights, Reduction, Shape, Type, Value
+from forecast.export.operations import Binary, Body, CellWeights, Reduction, Shape, Type, Value
 
 UNARY = {
     "abs": tf.abs,
@@ -33,9 +33,15 @@ BINARY = {
     "less": tf.less,
     "maximum": tf.maximum,
     "minimum": tf.minimum,
+    "power": tf.pow,
 }
 
-REDUCTIONS = {"max": tf.reduce_max, "mean": tf.reduce_mean, "sum": tf.reduce_sum}
+REDUCTIONS = {
+    "max": tf.reduce_max,
+    "mean": tf.reduce_mean,
+    "min": tf.reduce_min,
+    "sum": tf.reduce_sum,
+}
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,11 @@ class TensorGraph:
     def constant(self, array: NDArray[Any] | np.generic) -> Value:
         """See `Operations`."""
         numbers = np.asarray(array)
-        return tf.constant(numbers.astype(self._type(numbers.dtype.name)))
+        narrowed = numbers.astype(self._type(numbers.dtype.name))
+        if narrowed.dtype != numbers.dtype and numbers.dtype.kind == "f":
+            least = np.finfo(narrowed.dtype).tiny  # a divisor must not become 0
+            narrowed = np.where((narrowed == 0) & (numbers > 0), least, narrowed)
+        return tf.constant(narrowed)
 
     def shape(self, x: Value) -> Shape:
         """See `Operations`."""
@@ -128,6 +138,39 @@ class TensorGraph:
     def sort(self, x: Value, axis: int) -> Value:
         """See `Operations`."""
         return tf.sort(x, axis)
+
+    def argmin(self, x: Value, axis: int) -> Value:
+        """See `Operations`."""
+        places = tf.argmin(x, axis, output_type=tf.dtypes.as_dtype(self._type("int64")))
+        return tf.expand_dims(places, axis)
+
+    def pick(self, x: Value, places: Value) -> Value:
+        """See `Operations`."""
+        return tf.gather(x, places, axis=1, batch_dims=1)
+
+    def loop(self, body: Body, rows: Sequence[Value], states: Sequence[Value]) -> list[Value]:
+        """See `Operations`."""
+        count = int(rows[0].shape[0])
+
+        def step(number: Value, *before: Value) -> tuple[Value, ...]:
+            after = body(before, [row[number] for row in rows])
+            for old, new in zip(before, after, strict=True):
+                new.set_shape(old.shape)
+            return (number + 1, *after)
+
+        found = tf.while_loop(lambda number, *_: number < count, step, (0, *states))
+        return list(found[1:])
+
+    def choose(
+        self,
+        condition: Value,
+        first: Callable[[], Sequence[Value]],
+        second: Callable[[], Sequence[Value]],
+    ) -> list[Value]:
+        """See `Operations`."""
+        is_so = tf.reshape(condition, ())
+        found = tf.cond(is_so, lambda: tuple(first()), lambda: tuple(second()))
+        return list(found)
 
     def recurrent(
         self, cell: CellWeights, x: Value, states: Sequence[Value] | None, *, backwards: bool

@@ -18,6 +18,8 @@ from forecast.export.formats import WRITTEN_BY, Exported, format_named
 from forecast.export.member_nodes import MEMBERS
 from forecast.export.parity import Checked, checked_windows
 from forecast.export.signature import FACTS_TEXT, Signature, described_maps, signature_of
+from forecast.export.tracking.pyfunc_folder import NAME as PYFUNC
+from forecast.export.tracking.pyfunc_folder import export_pyfunc
 from forecast.files.outputs import free_name
 from forecast.forecasting.artifact import package_version
 from forecast.forecasting.fitted import MODEL, Fitted
@@ -26,9 +28,6 @@ from forecast.forecasting.simple_members import steps_of
 from forecast.inference.layer_forms import UnknownFormError
 from forecast.runs.update import panel_of_run
 from forecast.runs.use import load_run
-
-EXPORTED = (MODEL, SEASONAL, *MEMBERS)
-"""Members that a file can hold."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Written:
         path: the file or folder.
         members: weight of each member in it.
         difference: largest relative difference from the forecaster.
-        num_windows: windows that it was held against.
+        num_windows: windows that it was held against; of `mlflow` one for each series.
     """
 
     path: Path
@@ -62,8 +61,9 @@ def export_run(
         run: the run folder, or the folder of a saved model.
         table: on whose windows the file is held against the forecaster; default: the table of the
             run.
-        format: `onnx`, `savedmodel` or `litert`.
-        output: the file, or for `savedmodel` the folder: new, or written by this function.
+        format: `onnx`, `savedmodel`, `litert`, or `mlflow` for a folder that MLflow loads with this
+            package.
+        output: the file, or for `savedmodel` and `mlflow` the folder: new, or of this function.
         members: those in the file, `model` for the networks and their regressions; their weights
             are scaled to a sum of 1. Default: all that have a weight.
 
@@ -77,6 +77,9 @@ def export_run(
         OutputError: `output` is something else.
     """
     path = Path(output)
+    if format == PYFUNC:
+        _check_outside(run, path)
+        return _as_pyfunc(run, table, path, members)
     chosen_format = format_named(format)
     _check_outside(run, path)
     chosen_format.check(path)
@@ -100,6 +103,19 @@ def export_run(
     return Written(path, _counting(chosen.weights), difference, len(checked.sizes))
 
 
+def _as_pyfunc(
+    run: str | Path, table: str | None, path: Path, members: Sequence[str] | None
+) -> Written:
+    """Write the folder of an MLflow model, which has all members of the forecast."""
+    if members is not None:
+        raise ConfigError(
+            f"members is not read with format {PYFUNC}, whose folder has the whole forecast: leave "
+            f"it out"
+        )
+    forecaster, num_series = export_pyfunc(run, table, path)
+    return Written(path, _counting(forecaster.fitted.weights), 0.0, num_series)
+
+
 def _check_outside(run: str | Path, path: Path) -> None:
     """Raise if a file would be in the folder of the run, which `fit` replaces as a whole."""
     folder = Path(os.path.realpath(run))
@@ -108,6 +124,11 @@ def _check_outside(run: str | Path, path: Path) -> None:
             f"{path} is in {run}, which fit replaces as a whole: name a place outside it, such as "
             f"{free_name(path.name)}"
         )
+
+
+def can_hold(name: str) -> bool:
+    """Return whether a file can hold a member."""
+    return name in (MODEL, SEASONAL) or name in MEMBERS
 
 
 def with_members(fitted: Fitted, members: Sequence[str] | None) -> Fitted:
@@ -121,9 +142,9 @@ def with_members(fitted: Fitted, members: Sequence[str] | None) -> Fitted:
         ConfigError: a member has no weight, or cannot be written into a file.
     """
     weights = {name: weight for name, weight in fitted.weights.items() if weight}
-    whole = [name for name in weights if name in EXPORTED]
+    whole = [name for name in weights if can_hold(name)]
     if members is None:
-        others = [name for name in weights if name not in EXPORTED]
+        others = [name for name in weights if not can_hold(name)]
         if others:
             raise ConfigError(_left_out(weights, others, whole))
         return _weighed(fitted, weights)
@@ -133,7 +154,7 @@ def with_members(fitted: Fitted, members: Sequence[str] | None) -> Fitted:
                 f"members names {name!r}, which has no weight in this forecast; expected some of "
                 f"{', '.join(whole)}"
             )
-        if name not in EXPORTED:
+        if not can_hold(name):
             raise ConfigError(_left_out(weights, [name], whole))
     return _weighed(fitted, {name: weights[name] for name in weights if name in members})
 
@@ -151,10 +172,7 @@ def _weighed(fitted: Fitted, weights: Mapping[str, float]) -> Fitted:
 def _left_out(weights: Mapping[str, float], others: Sequence[str], whole: Sequence[str]) -> str:
     """Return why members cannot be exported, and what to do."""
     named = ", ".join(f"{name} ({weights[name]:.0%})" for name in others)
-    text = (
-        f"the forecast has members that a file cannot hold, as they are fitted anew to every "
-        f"history: {named}"
-    )
+    text = f"the forecast has members that cannot be written as a graph: {named}"
     refit = "fit again with `ensemble.simple=[]`, which leaves them out"
     if not whole:
         return in_use().worded(f"{text}: {refit}")

@@ -21,16 +21,18 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from forecast.errors import FileError
+from forecast.files.windows_rules import patiently
 
 TEMPORARY = re.compile(r"\..*\.writer-(\d+)\.[0-9a-f]{8}\.tmp")
 """Names of unfinished files and folders; the group is the process number of the writer."""
 
-_REASONS = {
+_REASONS: dict[int | None, str] = {
     errno.ENOSPC: "the disk is full; free some space or choose another folder",
     errno.EDQUOT: "the disk quota is used up; free some space or choose another folder",
     errno.EFBIG: (
@@ -60,14 +62,32 @@ def write_file(path: str | Path, data: bytes) -> None:
     Raises:
         FileError: the file cannot be written; the old one is unchanged.
     """
-    with _plain_errors(path):
-        target = _prepare(path)
-        if target.is_dir():
-            raise IsADirectoryError(errno.EISDIR, "", str(target))
-        with _temporary(target) as temporary:
-            _write_synced(temporary, data)
-            os.replace(temporary, target)
-        _sync(target.parent)
+    write_files({Path(path): data})
+
+
+def write_files(contents: Mapping[Path, bytes]) -> None:
+    """Write files that belong together, as `write_file` does; where one has no room, all are old.
+
+    Args:
+        contents: bytes by path.
+
+    Raises:
+        FileError: a file cannot be written; the old ones are unchanged.
+    """
+    written = []
+    with ExitStack() as stack:
+        for path, data in contents.items():
+            with _plain_errors(path):
+                target = _prepare(path)
+                if target.is_dir():
+                    raise IsADirectoryError(errno.EISDIR, "", str(target))
+                temporary = stack.enter_context(_temporary(target))
+                _write_synced(temporary, data)
+            written.append((path, temporary, target))
+        for path, temporary, target in written:
+            with _plain_errors(path):
+                patiently(partial(os.replace, temporary, target))
+                _sync(target.parent)
 
 
 @contextmanager
@@ -94,7 +114,8 @@ def replace_folder(path: str | Path, check: Callable[[], None]) -> Iterator[Path
             raise FileError(f"cannot write {path}: it is a file; expected a folder or a new name")
         with _temporary(target) as temporary:
             temporary.mkdir()
-            yield temporary
+            with _named(temporary, target):
+                yield temporary
             _sync_tree(temporary)
             check()
             _swap(temporary, target)
@@ -119,7 +140,7 @@ def old_name(target: Path) -> Path:
 
 def reason_for(error: OSError) -> str:
     """Return the cause of an error of the operating system, and the remedy where one is known."""
-    return _REASONS.get(error.errno or 0, error.strerror or str(error))
+    return _REASONS.get(error.errno, error.strerror or str(error))
 
 
 def _prepare(path: str | Path) -> Path:
@@ -215,12 +236,12 @@ def _swap(new: Path, target: Path) -> None:
     old = old_name(target)
     if target.exists():
         _discard(old, target)  # of a writer killed before step 4; `target` is complete
-        os.rename(target, old)
+        patiently(lambda: os.rename(target, old))
     try:
-        os.rename(new, target)
+        patiently(lambda: os.rename(new, target))
     except OSError:
         if old.exists():
-            os.rename(old, target)
+            patiently(lambda: os.rename(old, target))
         raise
     _sync(target.parent)
     _discard(old, target)
@@ -242,6 +263,15 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _named(temporary: Path, target: Path) -> Iterator[None]:
+    """Name the folder that is written in errors, not the temporary one."""
+    try:
+        yield
+    except FileError as error:
+        raise FileError(str(error).replace(str(temporary), str(target))) from error
 
 
 @contextmanager

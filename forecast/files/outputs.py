@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 from forecast.errors import OutputError
 from forecast.files.atomic import TEMPORARY, old_name
+from forecast.files.windows_rules import unusable_here
 
 ENVIRONMENT = "environment.json"
 """File in every folder of a run or a backtest. Named here, where the log of commands can read it
@@ -52,6 +53,8 @@ class Content:
 
 def read_record(path: Path) -> dict[str, Any]:
     """Return the JSON object in a file; an empty one if the file contains anything else."""
+    if not path.is_file():  # a pipe of others has no end
+        return {}
     try:
         record = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -91,6 +94,7 @@ def check_writable(path: str | Path) -> None:
     Raises:
         OutputError: it is a file, or would be inside one, or there is no permission.
     """
+    _check_name(path)
     target = Path(os.path.realpath(path))
     if os.path.islink(target):  # a name that `realpath` could not follow
         _refuse(f"{path} is a symbolic link that leads back to itself", free_name(path))
@@ -116,6 +120,7 @@ def check_file(
     Raises:
         OutputError: the file is something else, or cannot be written.
     """
+    _check_name(path)
     target = Path(os.path.realpath(path))
     if os.path.isdir(target):
         raise OutputError(f"{path} is a folder: name a file in it")
@@ -225,6 +230,13 @@ def _check_old(path: str | Path, old: Path, content: Content) -> None:
             f"{old} is in the way and is not a {content.what}: move it away, or name a new or "
             f"empty folder, such as {free_name(path)}"
         ) from None
+
+
+def _check_name(path: str | Path) -> None:
+    """Raise where the system has no file or folder of a name."""
+    reason = unusable_here(path)
+    if reason:
+        raise OutputError(f"{path} cannot be written on Windows, where {reason}: give another name")
 
 
 def _check_permission(path: str | Path, folder: Path) -> None:

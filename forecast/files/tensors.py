@@ -38,6 +38,9 @@ _DTYPES = {
 
 _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 
+HEADER_BYTES = 2**12
+"""Bytes of the header of a file for each tensor, at most."""
+
 _HEADER_KEYS = {"dtype", "shape", "data_offsets"}
 
 Tensors = dict[str, NDArray[Any]]
@@ -112,11 +115,11 @@ def decode_tensors(data: bytes, expected: dict[str, TensorType], name: str) -> T
     Raises:
         ArtifactError: the file is malformed or contradicts `expected`, or a value is not finite.
     """
+    _check_header(data, len(expected), name)
     try:
         entries: dict[str, Any] = dict(deserialize(data))  # type: ignore[no-untyped-call]
     except SafetensorError as error:
         raise damaged(name, f"it is not a valid safetensors file ({str(error)[:80]})") from error
-    _check_keys(data, name)
     types = {key: (entry["dtype"], entry["shape"]) for key, entry in entries.items()}
     if types != {key: (tensor.dtype, tensor.shape) for key, tensor in expected.items()}:
         raise damaged(
@@ -165,11 +168,19 @@ def _no_constant(text: str) -> float:
     raise ValueError(f"{text} is no number")
 
 
-def _check_keys(data: bytes, name: str) -> None:
-    """Raise where the header has a duplicate or unknown key, which the library lets pass."""
+def _check_header(data: bytes, num_tensors: int, name: str) -> None:
+    """Raise where the header is longer than that of so many tensors, or has other keys.
+
+    The library lets duplicate and unknown keys pass, and makes an object of every entry.
+    """
     length = int.from_bytes(data[:8], "little")
-    for key, entry in parse_json(data[8 : 8 + length], name).items():
-        if set(entry) != _HEADER_KEYS:
+    if length > HEADER_BYTES * (num_tensors + 1):
+        raise damaged(name, f"its header has {length:,} bytes for {num_tensors:,} tensors")
+    header = parse_json(data[8 : 8 + length], name)
+    if not isinstance(header, dict) or len(header) != num_tensors:
+        raise damaged(name, "the tensors of its header are not those of the manifest")
+    for key, entry in header.items():
+        if not isinstance(entry, dict) or set(entry) != _HEADER_KEYS:
             raise damaged(name, f"the header entry {key!r} has keys other than those of a tensor")
 
 
@@ -182,6 +193,8 @@ def _check_finite(array: NDArray[Any], name: str) -> None:
 def _array(entry: dict[str, Any], name: str) -> NDArray[Any]:
     """Return one tensor as a read-only array, checked to be finite."""
     flat = np.frombuffer(entry["data"], _DTYPES[entry["dtype"]])
+    if flat.dtype.kind == "b" and flat.size and flat.view(np.uint8).max() > 1:
+        raise damaged(name, "it has bytes that are neither true nor false")
     try:
         array = flat.reshape(entry["shape"])
     except ValueError as error:  # an empty tensor whose other axes are absurdly long

@@ -15,8 +15,9 @@ from forecast.data.panel import Panel
 from forecast.data.per_series.ended import Reach
 from forecast.errors import ConfigError, check_kind
 from forecast.errors.interface import in_use
-from forecast.forecasting.calibrate import with_intervals
+from forecast.forecasting.calibrate import not_calibrated, with_intervals
 from forecast.forecasting.fitted import MODEL, Fitted, align
+from forecast.forecasting.reference import baseline_ahead
 from forecast.intervals.conformal import Calibration
 from forecast.intervals.levels import (
     SHOWN_LEVELS,
@@ -40,6 +41,37 @@ OWN_INTERVALS = (
     "train with `evaluation.test_size` or `evaluation.calibration_size` above 0"
 )
 """Note on a forecast whose intervals were not compared with what came."""
+
+
+def with_company(
+    fitted: Fitted,
+    reach: Reach,
+    forecast: Forecast,
+    level: float | Sequence[float] | Literal["auto"],
+    baseline: str | None,
+) -> Forecast:
+    """Return a forecast with the baseline and the intervals that stand beside it.
+
+    Args:
+        fitted: the trained state.
+        reach: the history that the forecast was made from.
+        forecast: of every series, for any number of steps.
+        level: of the intervals, as in `Forecaster.predict`.
+        baseline: name of the baseline; None for none.
+
+    Raises:
+        ConfigError: there is no such baseline, or there are no calibration windows.
+    """
+    if baseline is not None:
+        steps = forecast.stamps.shape[1]
+        values = baseline_ahead(fitted, reach.panel, baseline, steps + reach.furthest)
+        forecast = replace(forecast, baselines={baseline: reach.shown(values, steps)})
+    if level == "auto":
+        return with_usual_intervals(fitted, reach, forecast)
+    levels = levels_by_number(level)
+    if levels:
+        return with_intervals_of(fitted, reach, forecast, levels)
+    return forecast
 
 
 def with_usual_intervals(fitted: Fitted, reach: Reach, forecast: Forecast) -> Forecast:
@@ -250,3 +282,23 @@ def levels_by_number(level: float | Sequence[float] | Literal["auto"]) -> tuple[
         check_kind("level", single_level, (int, float, np.number), wanted)
         check_level(single_level)
     return tuple(cast(Sequence[float], levels))
+
+
+def check_levels(
+    fitted: Fitted, horizon: int | None, level: float | Sequence[float] | Literal["auto"]
+) -> None:
+    """Raise where a model cannot give the intervals that are asked for, whatever the table.
+
+    Args:
+        fitted: the trained state.
+        horizon: steps to forecast; None: as trained.
+        level: as in `Forecaster.predict`.
+
+    Raises:
+        ConfigError: as above.
+    """
+    if not levels_by_number(level):
+        return
+    within_training(fitted, horizon, "intervals")
+    if not _count(fitted.recent):
+        raise not_calibrated()

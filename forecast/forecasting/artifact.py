@@ -48,6 +48,7 @@ from forecast.files.tensors import (
     encode_tensors,
     parse_json,
 )
+from forecast.forecasting.verifying import VERIFIERS
 
 FORMAT = 1
 """Raised whenever an older reader would misunderstand the folder."""
@@ -57,8 +58,21 @@ CONFIG = "config.json"
 TENSOR_FILES = ("weights.safetensors", "state.safetensors", "golden.safetensors")
 CONTENT = (CONFIG, *TENSOR_FILES)
 
-MAX_BYTES = {MANIFEST: 2**26, CONFIG: 2**28, **dict.fromkeys(TENSOR_FILES, 2**33)}
+SIGNATURE_ENDING = ".sig"
+"""Of the file beside the folder, with its signature; see `signatures`."""
+
+MAX_BYTES = {MANIFEST: 2**20, CONFIG: 2**24, **dict.fromkeys(TENSOR_FILES, 2**33)}
 """Files above these sizes are neither written nor read."""
+
+CONFIG_BYTES = 2**20
+"""Size of a config beside which the other files may be empty; a larger one, as of many series or
+words, is no larger than this and their arrays together."""
+
+MAX_TENSORS = 10_000
+"""Tensors of all files together, at most."""
+
+SPARSE_BYTES = 2**26
+"""A larger file is on the disk for a quarter at least: the rest may be compressed, not a hole."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +127,6 @@ def save_artifact(path: str | Path, artifact: Artifact) -> None:
         OutputError: the folder has files other than those of a saved model, or is part of a run.
         FileError: the folder cannot be written (disk full, no permission).
     """
-    check = partial(_check_place, path)
-    check()
     groups = (artifact.weights, artifact.state, artifact.golden)
     tensors = dict(zip(TENSOR_FILES, groups, strict=True))
     document = {"config": artifact.config, "meta": artifact.meta}
@@ -122,12 +134,14 @@ def save_artifact(path: str | Path, artifact: Artifact) -> None:
     for name, arrays in tensors.items():
         content[name] = encode_tensors(arrays, name)
     content[MANIFEST] = _encode_json(_describe(content, tensors, artifact.config), MANIFEST)
-    for name, data in content.items():
-        if len(data) > MAX_BYTES[name]:
-            raise ArtifactError(
-                f"{name} would have {len(data)} bytes; expected at most {MAX_BYTES[name]}"
-            )
-    with replace_folder(path, check) as folder:
+    _check_sizes({name: len(data) for name, data in content.items()}, "would have")
+    num_tensors = sum(map(len, groups))
+    if num_tensors > MAX_TENSORS:
+        raise ArtifactError(
+            f"the model has {num_tensors:,} arrays; expected at most {MAX_TENSORS:,}: forecast "
+            f"fewer steps, or train fewer networks"
+        )
+    with replace_folder(path, partial(_check_place, path)) as folder:
         for name, data in content.items():
             (folder / name).write_bytes(data)
 
@@ -158,10 +172,13 @@ def load_artifact(path: str | Path) -> Artifact:
 
 def _load(path: str | Path, folder: Path) -> Artifact:
     _check_listing(path, folder)
-    manifest = _read_manifest(folder / MANIFEST)
+    manifest = _read_manifest(folder / MANIFEST, Path(path))
+    _check_sizes({name: entry.size for name, entry in manifest.files.items()}, "has")
     content = {name: _read_content(folder / name, manifest.files[name]) for name in CONTENT}
     config_file = str(folder / CONFIG)
     document = parse_json(content[CONFIG], config_file)
+    if not _is_as_written(document, content[CONFIG]):
+        raise damaged(config_file, "it is not in the form that is written")
     config = checked(_Document.model_validate, document, config_file)
     tensors = [
         decode_tensors(content[name], manifest.tensors[name], f"{folder / name}")
@@ -209,6 +226,14 @@ def _check_place(path: str | Path) -> None:
 def _json_bytes(value: Any) -> bytes:
     """Return JSON in the only form that is written."""
     return json.dumps(value, indent=1, sort_keys=True, allow_nan=False).encode("ascii")
+
+
+def _is_as_written(document: Any, data: bytes) -> bool:
+    """Return whether bytes are a document in the only form that is written."""
+    try:
+        return _json_bytes(document) == data
+    except (RecursionError, ValueError):  # nested more deeply than anything that was written
+        return False
 
 
 def _encode_json(value: Any, name: str) -> bytes:
@@ -297,8 +322,11 @@ def _list_folder(path: str | Path, folder: Path) -> dict[str, int]:
         ) from error
 
 
-def _read_manifest(file: Path) -> _Manifest:
+def _read_manifest(file: Path, path: Path) -> _Manifest:
+    """Read the manifest in a file of the saved model at `path`."""
     data = _read(file, None)
+    for verify in VERIFIERS:
+        verify(path, data)
     document = parse_json(data, str(file))
     if not isinstance(document, dict):
         raise damaged(file, "it is no JSON mapping")
@@ -309,8 +337,11 @@ def _read_manifest(file: Path) -> _Manifest:
             f"reads format {FORMAT}: load it with the version that wrote it"
         )
     manifest = checked(_Manifest.model_validate, document, str(file))
-    if manifest.checksum != _checksum(document) or _json_bytes(document) != data:
+    if not _is_as_written(document, data) or manifest.checksum != _checksum(document):
         raise damaged(file, "it does not match its own checksum")
+    num_tensors = sum(map(len, manifest.tensors.values()))
+    if num_tensors > MAX_TENSORS:
+        raise damaged(file, f"it names {num_tensors:,} tensors; expected at most {MAX_TENSORS:,}")
     if set(manifest.files) != set(CONTENT) or set(manifest.tensors) != set(TENSOR_FILES):
         raise damaged(file, "it does not describe exactly the files of a saved model")
     return manifest
@@ -323,6 +354,21 @@ def _read_content(file: Path, entry: _File) -> bytes:
     return data
 
 
+def _check_sizes(sizes: dict[str, int], has: str) -> None:
+    """Raise where a file is larger than may be, or a config than its arrays allow.
+
+    Args:
+        sizes: bytes by the names of the files.
+        has: verb of the message.
+    """
+    for name, size in sizes.items():
+        limit = MAX_BYTES[name]
+        if name == CONFIG:
+            limit = min(limit, CONFIG_BYTES + sum(sizes[each] for each in TENSOR_FILES))
+        if size > limit:
+            raise ArtifactError(f"{name} {has} {size:,} bytes; expected at most {limit:,}")
+
+
 def _read(file: Path, size: int | None) -> bytes:
     """Read a file, checking its size before memory is taken.
 
@@ -333,11 +379,15 @@ def _read(file: Path, size: int | None) -> bytes:
     limit = MAX_BYTES[file.name]
     try:
         with open(file, "rb") as stream:
-            actual = os.fstat(stream.fileno()).st_size
+            status = os.fstat(stream.fileno())
+            actual = status.st_size
             if size is not None and actual != size:
                 raise damaged(file, f"it has {actual} bytes where the manifest says {size}")
             if actual > limit:
                 raise ArtifactError(f"{file}: it has {actual} bytes; expected at most {limit}")
+            blocks = getattr(status, "st_blocks", None)  # of 512 bytes; unknown on Windows
+            if actual > SPARSE_BYTES and blocks is not None and 4 * 512 * blocks < actual:
+                raise damaged(file, f"most of its {actual:,} bytes are not on the disk")
             return stream.read(actual)
     except OSError as error:
         raise ArtifactError(f"{file}: {error.strerror}; expected a readable file") from error

@@ -125,6 +125,14 @@ def _own_intervals(
     }
 
 
+def not_calibrated() -> ConfigError:
+    """Return the error of a model that has no errors to make intervals of."""
+    return ConfigError(
+        "intervals were asked for and this model was not calibrated: train again with "
+        "`evaluation.test_size` or `evaluation.calibration_size` above 0, or ask for none"
+    )
+
+
 def shown_levels(fitted: Fitted) -> tuple[float, ...]:
     """Return the levels, in %, of the intervals in an evaluation: those with enough windows."""
     calibration = fitted.calibration
@@ -177,10 +185,7 @@ def with_intervals(
         ConfigError: there are no calibration windows, or too few.
     """
     if calibration is None:
-        raise ConfigError(
-            "intervals were asked for and this model was not calibrated: train again with "
-            "`evaluation.test_size` or `evaluation.calibration_size` above 0, or ask for none"
-        )
+        raise not_calibrated()
     own = _own_intervals(fitted.quantile_levels, quantiles)
     columns: dict[float, FloatArray] = {}
     if quantiles is not None:

@@ -4,8 +4,7 @@ Simple members are the baselines of the score table. They cost little, so their 
 many cutoffs before the test set; the model is judged on the validation windows, which it has not
 learned from. The weights follow in two steps:
 
-1. of the simple members: the best weights, drawn to equal ones of the good members
-   (`GOOD_MEMBERS`);
+1. of the simple members: the best weights, drawn to equal ones of the `GOOD_MEMBERS`;
 2. of the model beside the simple members: the simple members alone, moved towards the best weights
    where their gain is above its error.
 
@@ -23,6 +22,7 @@ import numpy as np
 from forecast.axes import FloatArray, IntArray, evenly_spaced
 from forecast.baselines.seasonal_ridge import SEASONAL
 from forecast.baselines.simple import ETS, LINEAR
+from forecast.data.panel import Panel
 from forecast.experiment.choices import LEAST_BLOCKS
 from forecast.experiment.prepare import Prepared
 from forecast.forecasting.fitted import MODEL, Fitted
@@ -50,14 +50,19 @@ earlier cutoffs are known."""
 GOOD_WITHOUT_SEASON = (*GOOD_MEMBERS, "holt")
 """The same where there is no season: years, above all, whose trends the others leave too early."""
 
-GOOD_WITH_TWO_SEASONS = ("seasonal_lags", LINEAR)
-"""The same where a week has several days of several steps, of which the others know one season."""
+GOOD_WITH_TWO_SEASONS = ("seasonal_lags", LINEAR, "theta")
+"""The same where a week has several days of several steps: members that know both seasons."""
 
 ROLLED_WINDOWS = 2_000
 """Windows that simple members are compared on, at most."""
 
 ROLLED_BLOCKS = 12
 """Stretches of one horizon that simple members are compared on, at most, the latest."""
+
+ROLLED_WEEKS = 4
+"""Weeks that they are compared on where a week has several seasons: 12 days may be holidays."""
+
+MOST_BLOCKS = 28  # stretches of these weeks
 
 MODEL_BLOCKS = 2
 """Stretches of the validation set that the model is judged on, at least."""
@@ -243,8 +248,17 @@ def _rolled_index(fitted: Fitted, prepared: Prepared, end: IntArray) -> WindowIn
     rows = np.median(end - panel.offsets[:-1])
     if rows < least + horizon:
         least = max(int(rows) // 3, 1)
-    first = np.maximum(panel.offsets[:-1], end - ROLLED_BLOCKS * horizon)
+    first = np.maximum(panel.offsets[:-1], end - horizon * _most_blocks(prepared))
     return index_windows(panel, least, horizon, part=Part(first, end))
+
+
+def _most_blocks(prepared: Prepared) -> int:
+    """Return the stretches that simple members are compared on, at most."""
+    week = prepared.panel.freq.steps_per_week or 0
+    if week <= _season_length(prepared):
+        return ROLLED_BLOCKS
+    wanted = ROLLED_WEEKS * week / prepared.config.windows.horizon
+    return int(np.clip(wanted, ROLLED_BLOCKS, MOST_BLOCKS))
 
 
 def _errors_of(prepared: Prepared, made: FloatArray, last: IntArray, blocks: IntArray) -> Errors:
@@ -254,7 +268,8 @@ def _errors_of(prepared: Prepared, made: FloatArray, last: IntArray, blocks: Int
     """
     panel = prepared.panel
     horizon = made.shape[2]
-    actual = prepared.filled.measured(made.shape[3])[last[:, None] + np.arange(1, horizon + 1)]
+    ahead = last[:, None] + np.arange(1, horizon + 1)
+    actual = prepared.filled.measured(made.shape[3])[ahead]
     known = Part(panel.offsets[:-1], np.maximum(prepared.split.train.last, panel.offsets[:-1]))
     units = seasonal_errors(panel, _season_length(prepared), part=known)  # (N, D)
     usual = np.nanmean(np.where(units > 0, units, np.nan)) if (units > 0).any() else 1.0
@@ -272,7 +287,15 @@ def _errors_of(prepared: Prepared, made: FloatArray, last: IntArray, blocks: Int
         np.repeat(blocks[is_whole], num_targets),
         np.repeat(series[is_whole], num_targets),
         of_mean=prepared.config.training.point == "mean",
+        weights=_weights_ahead(panel, ahead[is_whole], num_targets),
     )
+
+
+def _weights_ahead(panel: Panel, ahead: IntArray, num_targets: int) -> FloatArray | None:
+    """Return (B D, H) weights of forecast rows (B, H); None where all count alike, as all of 0."""
+    if panel.weights is None or not panel.weights[ahead].any():
+        return None
+    return np.repeat(panel.weights[ahead], num_targets, axis=0)
 
 
 def _season_length(prepared: Prepared) -> int:

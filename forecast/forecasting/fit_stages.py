@@ -17,6 +17,7 @@ from forecast.forecasting.seasonal_member import fit_seasonal
 from forecast.forecasting.simple_members import fit_linear, smoothing_of
 from forecast.scores.evaluation import BacktestResult
 from forecast.section import decided
+from forecast.training.events import of_refit
 from forecast.training.fit import fit_network, refit_network
 from forecast.training.fitted_network import FittedNetwork
 
@@ -118,7 +119,7 @@ def fit_stages(
             network,
             checkpoint=checkpoint,
             resume=resume,
-            reporter=reporter,
+            reporter=of_refit(reporter),
         )
     linear = fit_linear(whole, fitted.linear.penalty)
     refitted = collect(whole, network, linear, smoothing_of(whole))

@@ -14,7 +14,7 @@ from forecast.axes import FloatArray, IntArray
 from forecast.baselines.compare import history_reader
 from forecast.baselines.lengths import smoothed_rows
 from forecast.baselines.ridge import RidgeWindow
-from forecast.baselines.seasonal_ridge import SeasonalRidge
+from forecast.baselines.seasonal_ridge import SEASONAL, SeasonalRidge
 from forecast.baselines.simple import ETS
 from forecast.baselines.smoothing import Smoothing
 from forecast.data.load import Request
@@ -97,9 +97,26 @@ class Fitted:
         return self.make_model()
 
     @cached_property
+    def learning_request(self) -> Request:
+        """The settings with which a table to learn from is read, with its weights."""
+        return request_of(self.config.data, self.freq)
+
+    @cached_property
     def request(self) -> Request:
         """The settings with which a table to forecast from is read."""
-        return request_of(self.config.data, self.freq)
+        request = self.learning_request
+        return replace(request, columns=request.columns.without_weights())
+
+    @cached_property
+    def read_features(self) -> FeatureMap:
+        """The map to what the members read: no calendar where neither network nor regression does.
+
+        A calendar has a value at every row, so the rows that can be forecast are the same.
+        """
+        if self.weights[MODEL] or self.weights.get(SEASONAL):
+            return self.feature_map
+        settings = replace(self.feature_map.settings, calendar=())
+        return replace(self.feature_map, settings=settings)
 
     @property
     def members(self) -> dict[str, float]:
@@ -170,7 +187,7 @@ def shape_of(prepared: Prepared) -> WindowShape:
 
 
 def _quantile_levels(config: Experiment) -> tuple[float, ...]:
-    if config.training.loss == "quantile":
+    if config.training.forecasts_quantiles:
         return config.training.quantile_levels
     return ()
 

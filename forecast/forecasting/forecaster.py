@@ -17,8 +17,7 @@ from forecast.experiment.settings import Experiment
 from forecast.forecasting.ahead import (
     levels_by_number,
     steps_to_forecast,
-    with_intervals_of,
-    with_usual_intervals,
+    with_company,
     within_training,
 )
 from forecast.forecasting.fit_stages import fit_stages
@@ -27,21 +26,20 @@ from forecast.forecasting.forecast_steps import forecast_ahead
 from forecast.forecasting.judge import judge, unseen_part
 from forecast.forecasting.learned_table import read_history
 from forecast.forecasting.path_totals import Asked, Period, totals_ahead
-from forecast.forecasting.reference import baseline_ahead
 from forecast.forecasting.sample_paths import check_paths, with_paths
 from forecast.forecasting.saving import load_fitted, save_fitted
 from forecast.layers.runtime import start_quietly
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
 from forecast.section import AUTO
+from forecast.training.events import Reporter
+from forecast.training.keras_callbacks import with_callbacks
 from forecast.training.progress import both, terminal_reporter
 
 if TYPE_CHECKING:
     import keras
     import pandas as pd
 
-
-Reporter = Callable[[Any], None]
 
 Verbosity = Literal["auto", 0, 1]
 
@@ -121,6 +119,7 @@ class Forecaster:
         checkpoint: Path | None = None,
         resume: bool = False,
         reporter: Reporter | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
         verbose: Verbosity = "auto",
     ) -> Forecaster:
         """Train on a table.
@@ -130,8 +129,9 @@ class Forecaster:
                 default: the file `config.data.source`.
             checkpoint: file for the state of training after each epoch; optional.
             resume: whether to resume training from `checkpoint` where it exists.
-            reporter: function that gets each event of training, such as
-                `forecast.training.progress.terminal_reporter()`; optional.
+            reporter: gets each event of training, such as `terminal_reporter()`; optional.
+            callbacks: of Keras, called around the epochs of each network, one after another; the
+                weights of the best epoch are kept in any case.
             verbose: progress on standard error. `auto`: unless there is a `reporter`; a bar in a
                 terminal or a notebook, else lines. 1: always. 0: none.
 
@@ -148,6 +148,7 @@ class Forecaster:
         prepared = prepare(self.config, table)
         if verbose == 1 or (verbose == "auto" and reporter is None):
             reporter = both(terminal_reporter(), *filter(None, [reporter]))
+        reporter = with_callbacks(reporter, callbacks, prepared.config.training)
         return self.fit_prepared(prepared, checkpoint=checkpoint, resume=resume, reporter=reporter)
 
     def fit_prepared(
@@ -224,20 +225,12 @@ class Forecaster:
                 given.
         """
         fitted = self.fitted
-        levels = levels_by_number(level)
-        if levels:
+        if levels_by_number(level):
             within_training(fitted, horizon, "intervals")
         check_paths(fitted, num_paths, seed, horizon)
         reach, forecast = forecast_ahead(fitted, self._history(table), known, horizon)
-        if baseline is not None:
-            steps = forecast.stamps.shape[1]
-            values = baseline_ahead(fitted, reach.panel, baseline, steps + reach.furthest)
-            forecast = replace(forecast, baselines={baseline: reach.shown(values, steps)})
         paths = with_paths(fitted, reach, forecast, num_paths, seed).paths
-        if level == "auto":
-            forecast = with_usual_intervals(fitted, reach, forecast)
-        if levels:
-            forecast = with_intervals_of(fitted, reach, forecast, levels)
+        forecast = with_company(fitted, reach, forecast, level, baseline)
         return replace(forecast, paths=paths)
 
     def totals(
@@ -246,7 +239,7 @@ class Forecaster:
         *,
         known: Source | None = None,
         period: Period = "horizon",
-        by: str | None = None,
+        by: str | Sequence[str] | None = None,
         level: float = 80.0,
         num_paths: int = 1000,
         seed: int = 0,
@@ -258,16 +251,17 @@ class Forecaster:
         Args:
             table: as in `predict`.
             known: as in `predict`.
-            period: `day`, `week`, `month` or `horizon`, all steps together. The steps of the first
-                period that are in the table count with their actual values.
-            by: id column or static covariate that names the groups; default: each series alone.
+            period: `day`, `week`, `month` or `horizon`, all steps together. In the first period the
+                steps in the table count with their actual values.
+            by: id column or static covariate that names the groups; of several each within the one
+                before; default: each series alone.
             level: of the intervals, in %.
             num_paths: as in `predict`.
             seed: as in `predict`.
 
         Returns:
-            A row per series or group, target and period: its steps, the total, and the highest step
-            that is forecast, each with its interval.
+            A row per series or group, target and period: steps, total and highest step of the
+            forecast, each with its interval.
 
         Raises:
             NotFittedError: neither `fit` nor `load` was called.
@@ -277,9 +271,8 @@ class Forecaster:
         fitted = self.fitted
         check_paths(fitted, num_paths, seed, None)
         reach, forecast = forecast_ahead(fitted, self._history(table), known, None)
-        asked = Asked.of(period, by, level)
         forecast = with_paths(fitted, reach, forecast, num_paths, seed)
-        return totals_ahead(fitted, reach, forecast, asked, seed)
+        return totals_ahead(fitted, reach, forecast, Asked.of(period, by, level), seed)
 
     def make_future_frame(
         self, table: Source | Panel | None = None, *, horizon: int | None = None

@@ -14,7 +14,7 @@ from forecast.data.load import examine, load_requested
 from forecast.data.names import name_of
 from forecast.data.panel import USUAL_ROLES, Columns, Panel
 from forecast.data.per_series.ids import ONLY_SERIES
-from forecast.data.read import MissingColumnError, Source
+from forecast.data.read import MissingColumnError, Source, refuse_missing
 from forecast.experiment.prepare import table_of
 from forecast.forecasting.fitted import Fitted
 from forecast.section import AUTO
@@ -83,6 +83,20 @@ def read_history(fitted: Fitted, table: Source) -> Panel:
     """
     with reading_for(fitted):
         return load_requested(table_of(fitted.config.data, table), fitted.request)
+
+
+def check_columns(fitted: Fitted, table: Source) -> None:
+    """Raise if a table lacks a column of the model; its rows are not looked at.
+
+    Args:
+        fitted: the model.
+        table: as in `load_panel`.
+
+    Raises:
+        BadTableError: it lacks one, or cannot be opened; worded as `reading_for` does.
+    """
+    with reading_for(fitted):
+        refuse_missing(table, fitted.request.columns, fitted.request.table_format)
 
 
 def check_history(fitted: Fitted, table: Source) -> list[Finding]:
@@ -173,6 +187,8 @@ def _without_columns(
     """Return the error of a table that lacks columns of the model."""
     data = fitted.config.data
     wanted = _columns_by_role(known or data.columns, data.layout, error.names)
+    if error.name == data.weight_col:  # of newer rows to learn from; a forecast needs none
+        wanted[error.name] = "weight"
     if not _has_ids(fitted):
         wanted.pop(data.columns.with_usual_names().id_col, None)
     table = "the table" if known is None else "the table of known covariates"

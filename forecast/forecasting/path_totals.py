@@ -9,7 +9,7 @@ drawn from the windows at the same place in the season.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -43,16 +43,17 @@ class Asked:
 
     Attributes:
         period: `day`, `week`, `month` or `horizon`.
-        by: column whose values name the groups of series; None: each series alone.
+        by: columns whose values name the groups of series, the widest first; none: each series
+            alone.
         level: of the intervals, in %.
     """
 
     period: Period
-    by: str | None
+    by: tuple[str, ...]
     level: float
 
     @classmethod
-    def of(cls, period: Period, by: str | None, level: float) -> Asked:
+    def of(cls, period: Period, by: str | Sequence[str] | None, level: float) -> Asked:
         """Return what is asked, with a level that is checked.
 
         Raises:
@@ -61,7 +62,8 @@ class Asked:
         levels = levels_by_number(level)
         if len(levels) != 1:
             raise ConfigError(f"level is {level!r}; expected one percentage, such as 80")
-        return cls(period, by, levels[0])
+        columns = (by,) if isinstance(by, str) else tuple(by or ())
+        return cls(period, columns, levels[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,12 +71,14 @@ class Added:
     """Steps that are added up: of one group of series, one target and one period.
 
     Attributes:
+        group: its number.
         series: (K,) their numbers.
         target: number of the target.
         ordinal: of the period.
         places: (K, H) whether a step of a series is in the period.
     """
 
+    group: int
     series: IntArray
     target: int
     ordinal: int
@@ -95,14 +99,15 @@ def check_asked(asked: Asked, panel: Panel) -> None:
             f"period is {asked.period!r}, and the time of this table is a whole number, which has "
             f"no calendar: ask for horizon, all steps together"
         )
-    if asked.by is None:
-        return
     named = (*panel.columns.id_cols, *panel.columns.static_covariates)
-    if asked.by not in named:
-        raise ConfigError(
-            f"the column to group by is {asked.by!r}; expected an id column or a static covariate: "
-            f"{', '.join(named)}{nearest(asked.by, named)}"
-        )
+    for name in asked.by:
+        if name not in named:
+            raise ConfigError(
+                f"the column to group by is {name!r}; expected an id column or a static covariate: "
+                f"{', '.join(named)}{nearest(name, named)}"
+            )
+    if len(set(asked.by)) < len(asked.by):
+        raise ConfigError(f"columns to group by are {', '.join(asked.by)}; name each of them once")
 
 
 def totals_ahead(
@@ -138,7 +143,7 @@ def totals_ahead(
         point_sum, point_highest = _point_totals(forecast, each)
         factors = past.factors(each.series, each.target, each.places, asked.level)
         row: dict[str, Any] = {
-            "group": int(np.flatnonzero([each.series[0] in group for group in groups])[0]),
+            "group": each.group,
             "target": forecast.columns.target_cols[each.target],
             "period": asked.period,
             "start": _start(forecast, each, asked.period),
@@ -201,19 +206,34 @@ def _ordinals(forecast: Forecast, period: Period) -> IntArray:
     return found.reshape(forecast.stamps.shape)
 
 
-def _groups(panel: Panel, by: str | None) -> tuple[dict[str, NDArray[np.object_]], list[IntArray]]:
-    """Return the columns that name the groups, and the series of each group."""
+def _groups(
+    panel: Panel, by: Sequence[str]
+) -> tuple[dict[str, NDArray[np.object_]], list[IntArray]]:
+    """Return the columns that name the groups, and the series of each group.
+
+    Of several columns there are the groups of the first, then those of the first two within them,
+    and so on: a column that a group is added up over is empty in its row.
+    """
     columns = panel.columns
     own = id_columns(columns, panel.series_ids)
-    if by is None:
+    if not by:
         return own, [np.array([number]) for number in range(panel.num_series)]
-    values = own.get(by)
-    if values is None:
-        values = _static_values(panel, by)
-    places, labels = pd.factorize(np.array([name_of(value) for value in values], object))
-    first = [int(np.flatnonzero(places == place)[0]) for place in range(len(labels))]
-    groups = [np.flatnonzero(places == place) for place in range(len(labels))]
-    return {by: values[first]}, groups
+    values = {name: own[name] if name in own else _static_values(panel, name) for name in by}
+    groups: list[IntArray] = []
+    labels: dict[str, list[Any]] = {name: [] for name in by}
+    keys = [tuple(map(name_of, row)) for row in zip(*values.values(), strict=True)]
+    for depth in range(1, len(by) + 1):
+        places, found = pd.factorize(pd.MultiIndex.from_tuples([key[:depth] for key in keys]))
+        for place in range(len(found)):
+            group = np.flatnonzero(places == place)
+            groups.append(group)
+            for number, name in enumerate(by):
+                labels[name].append(values[name][group[0]] if number < depth else None)
+    named = {}
+    for name, cells in labels.items():
+        named[name] = np.empty(len(cells), object)
+        named[name][:] = cells
+    return named, groups
 
 
 def _static_values(panel: Panel, by: str) -> NDArray[np.object_]:
@@ -227,10 +247,10 @@ def _static_values(panel: Panel, by: str) -> NDArray[np.object_]:
 
 def _added(forecast: Forecast, ordinals: IntArray, groups: list[IntArray]) -> Iterator[Added]:
     """Yield what is added up, group by group."""
-    for group in groups:
+    for number, group in enumerate(groups):
         for target in range(forecast.values.shape[2]):
             for ordinal in np.unique(ordinals[group]).tolist():
-                yield Added(group, target, ordinal, ordinals[group] == ordinal)
+                yield Added(number, group, target, ordinal, ordinals[group] == ordinal)
 
 
 @dataclass(frozen=True, eq=False)

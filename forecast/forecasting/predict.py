@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from forecast.axes import FloatArray, IntArray
 from forecast.baselines.seasonal_ridge import SEASONAL
-from forecast.data.known import append_future
 from forecast.data.panel import Panel
-from forecast.data.per_series.ended import Reach
-from forecast.data.per_series.subset import last_rows, select_series
 from forecast.data.shown import stamp_at
 from forecast.errors import DataError
 from forecast.forecasting.before_cutoff import targets_before
-from forecast.forecasting.closed_days import closed_at, closed_notes, opened
-from forecast.forecasting.fitted import MODEL, Fitted, align
+from forecast.forecasting.closed_days import closed_at, opened
+from forecast.forecasting.fitted import MODEL, Fitted
 from forecast.forecasting.seasonal_member import seasonal_forecasts
-from forecast.forecasting.simple_members import simple_forecasts, steps_of, unread_notes
-from forecast.forecasting.unseen import DRIFT_RANGES, RowsRead, covariate_notes, new_series_note
-from forecast.scores.forecast import Forecast
-from forecast.scores.symptoms import leap_notes
+from forecast.forecasting.simple_members import simple_forecasts
+from forecast.forecasting.unseen import DRIFT_RANGES, new_series_note
 from forecast.transforms.missing import Filled, fill_missing
 from forecast.windows.index import index_windows
 from forecast.windows.splits import Part
@@ -154,118 +147,13 @@ def _run_network(fitted: Fitted, windows: WindowedFeatures, numbers: IntArray) -
     return output[..., None]
 
 
-def forecast_future(fitted: Fitted, reach: Reach, steps: int, known: Panel | None) -> Forecast:
-    """Forecast the steps after the end of every series.
-
-    Steps after the horizon of training are forecast from forecasts.
-
-    Args:
-        fitted: the trained state.
-        reach: the history, and the steps after each series that are not shown.
-        steps: H to show.
-        known: known covariates of those steps, from `read_known`; missing values are taken from
-            future rows of the history's own table.
-
-    Raises:
-        DataError: the history is too short, or known covariates are missing.
-    """
-    panel = reach.panel
-    aligned = align(fitted, panel, Part.whole(panel))
-    notes = (
-        *reach.notes,
-        *new_series_notes(fitted, panel, panel.lengths),
-        *drift_notes(aligned, panel),
-        *learned_notes(aligned, panel),
-        *closed_notes(aligned.series.closed, panel.series_ids),
-        *unread_notes(fitted),
-    )
-    whole = panel
-    rows_read = fitted.shape.context_length + fitted.feature_map.target.lag
-    if len(fitted.weights) > 1:
-        rows_read = max(rows_read, steps_of(fitted, panel).history_length)
-    panel = last_rows(panel, rows_read)
-    notes += fitted.feature_map.clip(panel.values)[1]
-
-    needed = steps + reach.skipped
-    num_blocks = -(-needed // fitted.shape.horizon)  # (N,) rounded up
-    rounded = int(num_blocks.max()) * fitted.shape.horizon
-    future = append_future(panel, rounded, known, needed=needed)
-    values, quantiles, filled = _forecast_blocks(aligned, future, num_blocks)
-    first_new = future.offsets[1:] - rounded
-    notes += covariate_notes(
-        fitted.feature_map, future, filled, _rows_read(fitted, first_new, needed)
-    )
-    values = reach.shown(values, steps)
-    notes += leap_notes(
-        whole.series_ids, whole.columns.target_cols, whole.targets, whole.offsets, values
-    )
-    if quantiles is not None:
-        quantiles = reach.shown(quantiles, steps)
-    last = panel.offsets[1:] - 1
-    ahead = (panel.positions[last] + reach.skipped)[:, None] + np.arange(1, steps + 1)
-    return Forecast(
-        series_ids=panel.series_ids,
-        cutoffs=panel.timestamps[last],
-        stamps=panel.freq.stamps(ahead.ravel()).reshape(ahead.shape),
-        values=values,
-        alias=fitted.config.name,
-        columns=panel.columns,
-        freq=panel.freq,
-        quantile_levels=fitted.quantile_levels,
-        quantiles=quantiles,
-        notes=notes,
-    )
-
-
-def _forecast_blocks(
-    fitted: Fitted, panel: Panel, num_blocks: IntArray
-) -> tuple[FloatArray, FloatArray | None, FloatArray]:
-    """Forecast one horizon after the other, each from the forecasts before it.
-
-    Args:
-        fitted: state aligned with the panel.
-        panel: N series with rows for the most horizons at their ends.
-        num_blocks: (N,) horizons to forecast of each series.
-
-    Returns:
-        (N, H, D) forecasts and (N, H, D, Q) quantiles, NaN after the last horizon of a series, and
-        the (R, C) filled values of the panel.
-    """
-    horizon = fitted.shape.horizon
-    rounded = int(num_blocks.max()) * horizon
-    shape = (panel.num_series, rounded, fitted.shape.num_targets)
-    values = np.full(shape, np.nan)
-    quantiles = None
-    if fitted.quantile_levels:
-        quantiles = np.full((*shape, len(fitted.quantile_levels)), np.nan)
-    filled = np.empty(0)
-    active = np.arange(panel.num_series)
-    for done in range(0, rounded, horizon):
-        going_on = np.flatnonzero(num_blocks[active] * horizon > done)
-        if len(going_on) < len(active):
-            active = active[going_on]
-            panel = select_series(panel, going_on)
-            fitted = align(fitted, panel, Part.whole(panel))
-        first_new = panel.offsets[1:] - rounded + done
-        windows = final_windows(fitted, panel, first_new)
-        point, spread = forecast_windows(fitted, panel, windows, np.arange(panel.num_series))
-        values[active, done : done + horizon] = point
-        if quantiles is not None and spread is not None:
-            quantiles[active, done : done + horizon] = spread
-        if done == 0:
-            filled = windows.features.filled.values
-        if done + horizon < rounded:
-            panel = _with_targets(panel, first_new, point)
-    return values, quantiles, filled
-
-
 def final_windows(fitted: Fitted, panel: Panel, first_new: IntArray) -> WindowedFeatures:
     """Return one window per series, which forecasts the rows from `first_new` on."""
     policy = fitted.config.data.missing
     if policy == "refuse":
         policy = "forward_fill"  # the rows ahead have no targets
     filled: Filled = fill_missing(panel, policy)[0]
-    features = fitted.feature_map.apply(panel, filled)
+    features = fitted.read_features.apply(panel, filled)
 
     shape = fitted.shape
     part = Part(first_new, first_new + shape.horizon)
@@ -282,21 +170,6 @@ def final_windows(fitted: Fitted, panel: Panel, first_new: IntArray) -> Windowed
             f"without a gap or an unfilled value: give a longer history"
         )
     return WindowedFeatures(features, index)
-
-
-def _rows_read(fitted: Fitted, first_new: IntArray, steps: IntArray) -> RowsRead:
-    """Return the rows that forecasts of `steps` (N,) rows from `first_new` (N,) on read."""
-    context = first_new[:, None] - np.arange(fitted.shape.context_length, 0, -1)
-    ahead = first_new[:, None] + np.arange(steps.max())
-    return RowsRead(context.ravel(), ahead[np.arange(steps.max()) < steps[:, None]])
-
-
-def _with_targets(panel: Panel, first: IntArray, values: FloatArray) -> Panel:
-    """Return the panel with forecasts as the targets of some rows."""
-    with_forecasts = panel.values.copy()
-    rows = first[:, None] + np.arange(values.shape[1])
-    with_forecasts[rows, : values.shape[2]] = values
-    return replace(panel, values=with_forecasts)
 
 
 def new_series_notes(fitted: Fitted, panel: Panel, lengths: IntArray) -> tuple[str, ...]:

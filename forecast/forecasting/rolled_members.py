@@ -20,6 +20,7 @@ from forecast.forecasting.before_cutoff import targets_before
 from forecast.forecasting.fitted import Fitted, fit_smoothing
 from forecast.forecasting.simple_members import linear_rows
 from forecast.section import decided
+from forecast.training.linear_members import row_weights
 from forecast.windows.index import WindowIndex, index_windows
 from forecast.windows.splits import Part
 
@@ -122,6 +123,7 @@ def roll_regression(
         inputs=inputs,
         known=features.known.astype(np.float64),
         positions=prepared.panel.positions,
+        weights=row_weights(features),
     )
     horizon = prepared.config.windows.horizon
     length = context_length_of(prepared.config)

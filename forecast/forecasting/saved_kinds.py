@@ -66,8 +66,8 @@ def require_kind(path: Path, artifact: Artifact, wanted: str) -> None:
     expected = SAVED_KINDS[wanted].does
     if found not in SAVED_KINDS:
         raise ArtifactError(
-            f"{path}: this saved model is a {found!r}, which this version does not know; expected "
-            f"one that {expected}: read it with the version that wrote it"
+            f"{path}: this saved model is a {found[:40]!r}, which this version does not know; "
+            f"expected one that {expected}: read it with the version that wrote it"
         )
     kind = SAVED_KINDS[found]
     raise ArtifactError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import cache, partial
@@ -16,11 +17,18 @@ from forecast.baselines.seasonal_ridge import SeasonalRidge
 from forecast.baselines.smoothing import Smoothing
 from forecast.data.per_series.keys import as_ids
 from forecast.experiment.file import experiment_from
+from forecast.experiment.named_functions import refuse_absent
 from forecast.experiment.settings import Experiment
 from forecast.files.tensors import checked
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
-from forecast.forecasting.fitted import MODEL, Fitted
-from forecast.forecasting.golden import rebuild_checked
+from forecast.forecasting.fitted import Fitted
+from forecast.forecasting.saved.golden import rebuild_checked
+from forecast.forecasting.saved.stored_meta import (
+    GOLDEN_WINDOWS,
+    StoredMeta,
+    check_shape_of_files,
+)
+from forecast.forecasting.saved.trial_forecast import check_trial, trial_of
 from forecast.forecasting.saved_kinds import FORECASTER, require_kind
 from forecast.forecasting.series_facts import SeriesFacts
 from forecast.inference.forward import ForwardPass
@@ -41,8 +49,6 @@ from forecast.windows.index import WindowShape
 Arrays = dict[str, NDArray[Any]]
 
 
-GOLDEN_WINDOWS = 3
-
 GOLDEN_TOLERANCE = 1e-4
 """Other processors may round differently; a wrong weight moves the golden output far more than
 this."""
@@ -57,6 +63,7 @@ def save_fitted(fitted: Fitted, path: Path) -> None:
     inputs = golden_inputs(fitted.shape)
     golden: Arrays = {f"input/{name}": array for name, array in inputs.items()}
     golden["output"] = fitted.network(inputs)
+    golden |= trial_of(fitted)
     save_artifact(
         path,
         Artifact(
@@ -70,15 +77,17 @@ def save_fitted(fitted: Fitted, path: Path) -> None:
 
 
 def load_fitted(path: Path) -> Fitted:
-    """Rebuild a fitted state from a folder.
+    """Rebuild a fitted state from a folder, and let it forecast.
 
     Raises:
         ArtifactError: the folder is damaged, incomplete, of another version, or does not reproduce
-            its golden output.
+            its golden output; or it names a function of one's own that is absent.
     """
     artifact = load_artifact(path)
     require_kind(path, artifact, FORECASTER)
-    return rebuild_checked(path, artifact, _rebuild, _golden_difference, GOLDEN_TOLERANCE)
+    fitted = rebuild_checked(path, artifact, _rebuild, _golden_difference, GOLDEN_TOLERANCE)
+    refuse_absent(fitted.config)
+    return fitted
 
 
 def _golden_difference(fitted: Fitted, artifact: Artifact) -> float:
@@ -87,13 +96,30 @@ def _golden_difference(fitted: Fitted, artifact: Artifact) -> float:
     Raises:
         ValueError: they have other shapes.
     """
-    golden = dict(artifact.golden)
-    stored = golden.pop("output")
-    inputs = {name.removeprefix("input/"): array for name, array in golden.items()}
-    output = fitted.network(inputs)
+    stored = artifact.golden["output"]
+    output = run_metered(fitted.network, golden_inputs_in(artifact))
     if output.shape != stored.shape:
         raise ValueError(f"the network returns {output.shape}, stored are {stored.shape}")
-    return float(np.max(np.abs(output - stored)))
+    difference = float(np.max(np.abs(output - stored)))
+    if difference <= GOLDEN_TOLERANCE:
+        check_trial(fitted, artifact.golden)
+    return difference
+
+
+def golden_inputs_in(artifact: Artifact) -> Arrays:
+    """Return the stored golden windows."""
+    return {
+        name.removeprefix("input/"): array
+        for name, array in artifact.golden.items()
+        if name.startswith("input/")
+    }
+
+
+def run_metered(network: Network, inputs: Arrays) -> NDArray[Any]:
+    """Run a network that was read from a file, with its memory and work counted beforehand."""
+    if isinstance(network, ForwardPass):
+        return network.metered(inputs)[0]
+    return network(inputs)
 
 
 def golden_inputs(shape: WindowShape) -> Arrays:
@@ -178,9 +204,11 @@ def _state(fitted: Fitted) -> Arrays:
 def _rebuild(artifact: Artifact) -> Fitted:
     """Return the fitted state of a saved model."""
     config = experiment_from(artifact.config)
-    meta = artifact.meta
+    text = json.dumps(artifact.meta)
+    meta = checked(StoredMeta.model_validate_json, text, "config.json: meta")
     state = artifact.state
-    shape = WindowShape(**{name: _from_json(size) for name, size in meta["shape"].items()})
+    shape = meta.shape.window_shape()
+    check_shape_of_files(config, shape, artifact.golden)
     make_model = cache(partial(keras_model, config, shape, artifact.weights))
     return Fitted(
         config=config,
@@ -188,15 +216,15 @@ def _rebuild(artifact: Artifact) -> Fitted:
         make_model=make_model,
         shape=shape,
         feature_map=_feature_map(config, meta, state),
-        freq=meta["freq"],
-        season_length=meta["season_length"],
-        series=SeriesFacts.from_state(as_ids(meta["series_ids"]), _group(state, "series")),
+        freq=meta.freq,
+        season_length=meta.season_length,
+        series=SeriesFacts.from_state(as_ids(meta.series_ids), _group(state, "series")),
         calibration=_calibration(_group(state, "calibration")),
         recent=_calibration(_group(state, "recent")),
         linear=RidgeWindow.from_state(_group(state, "linear")),
         smoothing=_smoothing(_group(state, "smoothing")),
         training=_training_record(meta),
-        weights={str(name): float(weight) for name, weight in meta.get("weights", [[MODEL, 1.0]])},
+        weights=dict(meta.weights),
         seasonal=_seasonal(_group(state, "seasonal")),
         trajectories=_trajectories(_group(state, "trajectories")),
     )
@@ -227,38 +255,31 @@ def _network(artifact: Artifact, make_model: Callable[[], Any]) -> Network:
         return KerasNetwork(make_model(), graph)
 
 
-def _from_json(size: Any) -> Any:
-    if isinstance(size, list):
-        return tuple(size)
-    return size
-
-
-def _training_record(meta: Mapping[str, Any]) -> TrainingRecord:
-    histories = meta.get("histories", [["network", meta["history"]]])
-    weights = meta.get("shares", {})
+def _training_record(meta: StoredMeta) -> TrainingRecord:
+    histories = meta.histories
+    if histories is None:  # of a model of an earlier version
+        histories = [("network", meta.history)]
     return TrainingRecord(
-        histories={name: History.from_dict(history) for name, history in histories},
-        weights={str(name): float(weight) for name, weight in weights.items()},
+        histories={name: History.from_dict(each.model_dump()) for name, each in histories},
+        weights=meta.shares,
     )
 
 
-def _feature_map(config: Experiment, meta: Mapping[str, Any], state: Arrays) -> FeatureMap:
+def _feature_map(config: Experiment, meta: StoredMeta, state: Arrays) -> FeatureMap:
     settings = FeatureSettings(
         target=decided(config.transforms.target, "transforms.target"),
         covariates=config.transforms.covariates,
-        calendar=tuple(meta["calendar"]),
+        calendar=tuple(meta.calendar),
         missing=config.data.missing,
     )
     return FeatureMap(
-        columns=config.data.columns,
+        columns=config.data.columns.of_series(config.data.layout),
         settings=settings,
         target=Chain.from_state(settings.target, _group(state, "target")),
         covariates=_scaler(config.transforms.covariates, _group(state, "covariates")),
         static=_scaler(config.transforms.covariates, _group(state, "static")),
-        vocabulary={name: tuple(words) for name, words in meta["vocabulary"].items()},
-        ranges={
-            name: (float(low), float(high)) for name, (low, high) in meta.get("ranges", {}).items()
-        },
+        vocabulary={name: tuple(words) for name, words in meta.vocabulary.items()},
+        ranges=meta.ranges,
     )
 
 

@@ -25,7 +25,7 @@ from forecast.experiment.prepare import Prepared
 from forecast.forecasting.before_cutoff import targets_before
 from forecast.forecasting.fitted import Fitted
 from forecast.section import decided
-from forecast.training.losses import ROBUST
+from forecast.training.judged_members import is_robust
 from forecast.windows.calendar import calendar_columns
 from forecast.windows.features import FeatureMap
 from forecast.windows.windowed import Inputs, WindowedFeatures
@@ -74,7 +74,7 @@ def fit_seasonal(
         judged = _pairs(prepared, prepared.validation, season_length, JUDGED_WINDOWS)
     if not len(learned.steps) or not len(judged.steps):
         return None
-    robust = prepared.config.training.loss in ROBUST
+    robust = is_robust(prepared)
     if earlier is not None:
         penalties = (earlier.penalty, earlier.deviation_penalty)
         num_regressors = earlier.weights.shape[1]
@@ -159,6 +159,7 @@ def _pairs(
         numbers = np.minimum(numbers + draw.integers(0, spacing, len(numbers)), len(windows) - 1)
     num_targets = prepared.features.target.shape[1]
     parts = []
+    weights: list[FloatArray] = []
     for start in range(0, len(numbers), GATHERED_WINDOWS):
         chosen = numbers[start : start + GATHERED_WINDOWS]
         inputs, target = windows.batch(chosen)
@@ -169,8 +170,13 @@ def _pairs(
         steps = np.repeat(prepared.panel.positions[cutoff] % season_length, num_targets)
         is_complete = np.isfinite(ahead).all(axis=1)
         parts.append((x[is_complete], ahead[is_complete], steps[is_complete]))
+        of_rows = windows.weights(chosen)
+        if of_rows is not None:
+            of_pairs = np.repeat(of_rows.mean(axis=1), num_targets).astype(np.float64)
+            weights.append(of_pairs[is_complete])
     x, ahead, steps = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return SeasonalPairs(x, ahead, steps, season_length)
+    counted = np.concatenate(weights) if weights else None
+    return SeasonalPairs(x, ahead, steps, season_length, counted)
 
 
 def _regressors(

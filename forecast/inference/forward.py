@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from forecast.inference.forms import function_of
 from forecast.inference.graph import Graph, Node, Weights
+from forecast.inference.sizes import Meter
 
 Array = NDArray[Any]
 
@@ -38,6 +39,8 @@ class _Step:
         keywords: from all tensors to further arguments.
         outputs: numbers of what it returns.
         done: numbers of tensors that no later node reads.
+        node: what it is.
+        weights: of the node.
     """
 
     function: Callable[..., Any]
@@ -45,6 +48,8 @@ class _Step:
     keywords: Mapping[str, Callable[[list[Any]], Any]]
     outputs: Sequence[int]
     done: Sequence[int]
+    node: Node
+    weights: Sequence[Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +96,14 @@ class ForwardPass:
         """
         return self._run(inputs)
 
+    def metered(self, inputs: Mapping[str, Array]) -> list[NDArray[np.float32]]:
+        """Run the network in one go, with sizes and work that are counted before each operation.
+
+        Raises:
+            ValueError: an operation would take more than a network of these weights.
+        """
+        return self._run(inputs, meter=Meter.of(self.weights, inputs))
+
     def prepare(self) -> ForwardPass:
         """Prepare all operations, which otherwise the first call does; return this pass.
 
@@ -123,19 +136,26 @@ class ForwardPass:
         return 1 + max([self.graph.output, *self.graph.inputs.values(), *numbers])
 
     def _run(
-        self, inputs: Mapping[str, Array], sizes: list[int] | None = None
+        self,
+        inputs: Mapping[str, Array],
+        sizes: list[int] | None = None,
+        meter: Meter | None = None,
     ) -> list[NDArray[np.float32]]:
         """Return the outputs for one block of windows.
 
         Args:
             inputs: the block.
             sizes: gets the bytes of the largest tensor; optional.
+            meter: counts every operation before it runs; optional.
         """
         tensors: list[Any] = [None] * self._num_tensors
         for name, number in self.graph.inputs.items():
             tensors[number] = inputs[name]
         for step in self._steps:
             arguments = step.arguments(tensors)
+            if meter is not None:
+                read = [reader(tensors) for reader in step.keywords.values()]
+                meter.allow(step.node, [arguments, read], step.weights)
             if step.keywords:
                 keywords = {name: read(tensors) for name, read in step.keywords.items()}
                 result = step.function(*arguments, **keywords)
@@ -148,6 +168,10 @@ class ForwardPass:
                     tensors[number] = part
             if sizes is not None:
                 sizes.append(max(np.asarray(tensors[number]).nbytes for number in step.outputs))
+            if meter is not None:
+                meter.made(result)
+                for number in step.done:
+                    meter.freed(tensors[number])
             for number in step.done:
                 tensors[number] = None
         returned = (self.graph.output, *self.graph.further)
@@ -188,7 +212,7 @@ def _step(node: Node, weights: Sequence[Array], done: Sequence[int]) -> _Step:
     }
     if constants:
         function = partial(function, **constants)
-    return _Step(function, _reader(node.arguments), keywords, node.outputs, done)
+    return _Step(function, _reader(node.arguments), keywords, node.outputs, done, node, weights)
 
 
 def _tensor_numbers(value: Any) -> Iterator[int]:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from forecast.errors import ArtifactError
 from forecast.files.tensors import Count, Entry
 
 Weights = Mapping[str, NDArray[Any]]
 """The weights of a network by name."""
+
+
+MAX_NODES = 10_000
+
+Place = Annotated[int, Field(ge=0, lt=8 * MAX_NODES)]
+"""Number of a tensor or a weight."""
+
+SHARED = 8
+"""Nodes that read a weight, at most, on average."""
+
+TYPES = ("bool", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
+"""Types of arrays in arguments and options."""
 
 
 class Node(Entry):
@@ -34,8 +46,18 @@ class Node(Entry):
     arguments: list[Any]
     keywords: dict[str, Any]
     options: dict[str, Any]
-    weights: list[Count]
-    outputs: Annotated[list[Count], Field(min_length=1)]
+    weights: list[Place]
+    outputs: Annotated[list[Place], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _check_types(self) -> Node:
+        """Raise where an array has a type that is no number's."""
+        for part in walk([self.arguments, self.keywords, self.options]):
+            kind = part.get("dtype") if isinstance(part, dict) else None
+            # a layer inside another has a policy there, which is no text
+            if isinstance(kind, str) and kind not in TYPES:
+                raise ValueError(f"an array has the type {kind[:40]!r}")
+        return self
 
 
 class Weight(Entry):
@@ -56,10 +78,10 @@ class Graph(Entry):
         weights: in the order of their numbers.
     """
 
-    inputs: dict[str, Count]
-    nodes: list[Node]
-    output: Count
-    further: list[Count] = Field(default_factory=list)
+    inputs: dict[str, Place]
+    nodes: Annotated[list[Node], Field(max_length=MAX_NODES)]
+    output: Place
+    further: list[Place] = Field(default_factory=list)
     weights: list[Weight]
 
     def check_weights(self, weights: Weights) -> None:
@@ -76,10 +98,29 @@ class Graph(Entry):
                 f"weights.safetensors: {name} with shape {shape} does not fit the network: save "
                 f"the model again"
             )
+        sizes = [array.size for array in self.in_order(weights)]
+        used = sum(sizes[number] for node in self.nodes for number in node.weights)
+        if used > SHARED * sum(sizes):
+            raise ArtifactError(
+                f"config.json: network: its layers read {used:,} numbers of {sum(sizes):,} "
+                f"weights: save the model again"
+            )
 
     def in_order(self, weights: Weights) -> list[NDArray[Any]]:
         """Return weights in the order of their numbers."""
         return [weights[weight.name] for weight in self.weights]
+
+
+def walk(value: Any) -> Iterator[Any]:
+    """Yield a value of JSON and all values in it."""
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        yield part
+        if isinstance(part, dict):
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
 
 
 def weights_of(arrays: Weights) -> list[Weight]:

@@ -16,6 +16,7 @@ from forecast.inference.layer_forms import UnknownFormError
 from forecast.inference.recording import model_weights, record
 from forecast.inference.sequence_forms import POOLING, STEP_WEIGHTS
 from forecast.layers.runtime import start_quietly
+from forecast.models.counted_weights import names_in_order
 from forecast.models.keras_network import warn_of_keras
 
 if TYPE_CHECKING:
@@ -76,6 +77,12 @@ class SequenceNetwork:
             return self.forward.outputs(inputs)
         return self._in_keras(inputs)
 
+    def metered(self, inputs: Arrays) -> list[NDArray[np.float32]]:
+        """Run the network of a file, with its memory and work counted beforehand."""
+        if self.forward is not None:
+            return self.forward.metered(inputs)
+        return self._in_keras(inputs)
+
     def step_weights(self, inputs: Arrays) -> NDArray[np.float32]:
         """Return the (B, L) weights of an attention over the steps; see `Pooling.step_weights`.
 
@@ -86,7 +93,7 @@ class SequenceNetwork:
             return self._attention(inputs)
         import keras
 
-        steps = max(array.shape[1] for array in inputs.values() if array.ndim > 1)
+        steps = _steps_of(inputs)
         model = self.in_keras(steps)
         pooling = model.get_layer("pooling")
         read = keras.Model(model.inputs, pooling.input)
@@ -105,7 +112,7 @@ class SequenceNetwork:
         return ForwardPass(self.graph.model_copy(update=ends), self.weights).prepare()
 
     def _in_keras(self, inputs: Arrays) -> list[NDArray[np.float32]]:
-        steps = max(array.shape[1] for array in inputs.values() if array.ndim > 1)
+        steps = _steps_of(inputs)
         model = self.in_keras(steps)
         given: Any = dict(inputs)
         if not isinstance(model.input, dict):
@@ -120,7 +127,17 @@ class SequenceNetwork:
         start_quietly()
         made: dict[int, keras.Model] = self.__dict__.setdefault("_made", {})
         if length not in made:
+            names = names_in_order(lambda: self.make(length), self.weights)
             model = self.make(length)
-            model.set_weights([self.weights[name] for name in sorted(self.weights)])
+            model.set_weights([self.weights[name] for name in names])
             made[length] = model
         return made[length]
+
+
+def _steps_of(inputs: Arrays) -> int:
+    """Return the steps of a batch; states have an axis of units in the place of steps."""
+    return max(
+        array.shape[1]
+        for name, array in inputs.items()
+        if array.ndim > 1 and not name.startswith("state_")
+    )

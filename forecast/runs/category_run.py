@@ -168,7 +168,7 @@ def _write(
             finding=finding,
             facts=facts,
             scores=scores,
-            settings=(folder / CONFIG).read_text(),
+            settings=(folder / CONFIG).read_text("utf-8"),
             pictures={
                 name: (folder / name).read_bytes() for name in PICTURES if (folder / name).is_file()
             },

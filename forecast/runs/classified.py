@@ -146,7 +146,7 @@ def _write(
 ) -> None:
     """Write all files of a run."""
     fitted = classifier.fitted
-    settings = (folder / CONFIG).read_text()
+    settings = (folder / CONFIG).read_text("utf-8")
     keeps_best = fitted.config.training.keep != "last"
     histories = by_network(fitted.histories, keeps_best=keeps_best)
 

@@ -12,7 +12,7 @@ from forecast.files.outputs import check_file
 from forecast.forecasting.importance import importance
 from forecast.forecasting.learned_table import reading_for
 from forecast.report.plots.column_importance import plot_column_importance
-from forecast.report.plots.style import save_figure
+from forecast.report.plots.style import is_picture, save_figure
 from forecast.runs.table_files import columns_in, write_table
 from forecast.runs.update import panel_of_run
 from forecast.runs.use import check_outside, open_run
@@ -56,7 +56,7 @@ def explain_run(
         check_outside(run, output)
         check_file(output, is_importance, "table of forecast explain", (history,))
     if picture is not None:
-        check_file(picture, _is_png, "picture", (history,))
+        check_file(picture, is_picture, "picture of this package", (history,))
     fitted = forecaster.fitted
     panel = panel_of_run(run, forecaster)
     if table is not None:
@@ -122,8 +122,3 @@ def is_importance(path: Path) -> bool:
 
 def _is_difference(path: Path) -> bool:
     return any(name.endswith(f"-{DIFFERENCE}") for name in columns_in(path))
-
-
-def _is_png(path: Path) -> bool:
-    with open(path, "rb") as file:
-        return file.read(8) == b"\x89PNG\r\n\x1a\n"

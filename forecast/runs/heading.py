@@ -45,6 +45,11 @@ def describe(prepared: Prepared) -> list[str]:
     if prepared.config.ensemble.seeds == 0:
         reason = prepared.reasons.get("ensemble.seeds", "ensemble.seeds is 0")
         lines.append(f"no network is trained: {reason}")
+    if prepared.panel.weights is not None:
+        lines.append(
+            f"weights: {prepared.config.data.weight_col} weighs what is learned (losses, ridge "
+            f"regressions, weights of members); baselines, scores and intervals are not weighted"
+        )
     # a shorter note about missing values comes from the policy that fills them
     notes = [note for note in prepared.notes if " is missing in " not in note]
     return [*lines, *note_lines(notes)]

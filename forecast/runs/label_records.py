@@ -16,13 +16,14 @@ from forecast.experiment.settings import table_name
 from forecast.files.atomic import replace_folder, write_file
 from forecast.files.outputs import ENVIRONMENT, Content, check_file, check_folder, read_record
 from forecast.files.yaml import to_yaml
-from forecast.forecasting.artifact import SAVED_MODEL
+from forecast.forecasting.artifact import SAVED_MODEL, SIGNATURE_ENDING
 from forecast.runs.records import (
     CONFIG,
     HISTORY,
     MODEL,
     REPORT,
     environment_record,
+    has_environment,
     to_json,
     write_histories,
 )
@@ -55,13 +56,20 @@ class LabelRun:
         """Every file of the run folder."""
         shared = (CONFIG, ENVIRONMENT, HISTORY, self.about, SCORES_FILE, REPORT, LOSS)
         saved = (f"{MODEL}/{name}" for name in SAVED_MODEL.names or ())
-        return (*shared, *self.others, *saved)
+        return (*shared, *self.others, *saved, f"{MODEL}{SIGNATURE_ENDING}")
 
     @property
     def content(self) -> Content:
         """The folder for the rules about outputs."""
-        return Content(
-            self.what, "run", lambda folder: bool(read_record(folder / self.about)), self.files
+        return Content(self.what, "run", self._is_own, self.files)
+
+    def _is_own(self, folder: Path) -> bool:
+        """Return whether a folder has the records of such a run."""
+        given = read_record(folder / self.about).get("given")
+        return (
+            isinstance(given, dict)
+            and given.keys() == {"table", "settings"}
+            and has_environment(folder)
         )
 
 
@@ -173,7 +181,8 @@ def run_labels(kind: LabelRun, work: LabelWork, finish: Callable[[], Finished]) 
     finished = finish()
     with replace_folder(folder, claim.check) as temporary:
         (temporary / kind.about).write_bytes(to_json(claim.about))
-        (temporary / CONFIG).write_text(to_yaml(finished.settings.model_dump(mode="json")))
+        settings = to_yaml(finished.settings.model_dump(mode="json"))
+        (temporary / CONFIG).write_text(settings, "utf-8")
         (temporary / ENVIRONMENT).write_bytes(to_json(environment_record(finished.seed)))
         write_histories(finished.histories, temporary)
         finished.model.save(temporary / MODEL)

@@ -43,6 +43,10 @@ SIGNIFICANCE = 0.05
 """Share of false alarms on errors, two-sided: one in forty weeks or nights on the bad side."""
 
 
+class NothingYetError(DataError):
+    """All steps that were forecast lie after the rows that came: the first night of a run."""
+
+
 @dataclass(frozen=True, eq=False)
 class Monitored:
     """Result of monitoring.
@@ -71,6 +75,7 @@ def monitor_run(run: str | Path, actuals: Source, *, out: str | Path | None = No
 
     Raises:
         OutputError: the folder is no run, or `out` is something else.
+        NothingYetError: all steps of the kept forecasts are still to come.
         DataError: no forecast was kept, or none of its steps is in the table.
     """
     folder = Path(run)
@@ -132,6 +137,7 @@ def kept_result(run: Path, fitted: Fitted, panel: Panel) -> BacktestResult:
         panel: what came.
 
     Raises:
+        NothingYetError: all kept steps come after the table.
         DataError: nothing was kept, or nothing of it came.
     """
     columns = panel.columns
@@ -149,16 +155,25 @@ def kept_result(run: Path, fitted: Fitted, panel: Panel) -> BacktestResult:
             windows[name_of(series_id), positions[number]] = (forecast, number)
     series_of = {name_of(each): number for number, each in enumerate(panel.series_ids)}
     chosen = [(key, *window) for key, window in sorted(windows.items()) if key[0] in series_of]
+    if not chosen:
+        raise DataError(
+            f"the table has none of the series that were forecast: it has "
+            f"{panel.series_ids[0]!r}, and {next(iter(windows))[0]!r} was forecast; name the table "
+            f"of this run's series"
+        )
     levels = _common_levels([forecast for _, forecast, _ in chosen])
     result = _assembled(fitted, panel, chosen, series_of, levels)
     has_any = np.isfinite(result.actual).any(axis=(1, 2))
     if not has_any.any():
         first = min(forecast.stamps.min() for forecast in forecasts)
-        raise DataError(
-            f"none of the steps that were forecast is in the table: they begin at "
-            f"{stamp_at(panel.freq, first)}, and the table ends at "
-            f"{stamp_at(panel.freq, panel.timestamps.max())}; run it again when they have come"
+        last = panel.timestamps.max()
+        places = (
+            f"they begin at {stamp_at(panel.freq, first)}, and the table ends at "
+            f"{stamp_at(panel.freq, last)}; run it again when they have come"
         )
+        if first > last:
+            raise NothingYetError(f"there is nothing to compare with the forecasts yet: {places}")
+        raise DataError(f"none of the steps that were forecast is in the table: {places}")
     return result.take(np.flatnonzero(has_any))
 
 

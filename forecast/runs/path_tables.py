@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ class PathQuestion:
         num_paths: P.
         seed: of the draw.
         total: period of totals; None for none.
-        by: column that names groups of series, for totals.
+        by: columns that name groups of series, the widest first, for totals.
         above: value that is exceeded; None for none.
         level: of intervals, in %.
     """
@@ -34,7 +35,7 @@ class PathQuestion:
     num_paths: int = DEFAULT_PATHS
     seed: int = 0
     total: Period | None = None
-    by: str | None = None
+    by: Sequence[str] | None = None
     above: float | None = None
     level: float = 80.0
 

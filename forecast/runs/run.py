@@ -33,13 +33,14 @@ from functools import partial
 from pathlib import Path
 
 from forecast.data.known import covers
+from forecast.data.read import Source
 from forecast.errors import ConfigError, OutputError
 from forecast.experiment.held_back import no_test_set
 from forecast.experiment.prepare import Prepared, prepare, refuse_no_forecast
 from forecast.experiment.settings import Experiment
 from forecast.files.atomic import replace_folder
 from forecast.files.outputs import ENVIRONMENT, Content, check_folder, check_writable, free_name
-from forecast.forecasting.artifact import SAVED_MODEL
+from forecast.forecasting.artifact import SAVED_MODEL, SIGNATURE_ENDING
 from forecast.forecasting.forecaster import Forecaster
 from forecast.forecasting.reference import best_on_validation
 from forecast.intervals.coverage import coverage_text
@@ -96,6 +97,7 @@ RUN_FILES = (
     REPORT,
     *PICTURES,
     *(f"{MODEL}/{name}" for name in SAVED_MODEL.names or ()),
+    f"{MODEL}{SIGNATURE_ENDING}",
     f"{FORECASTS}/*.parquet",
     MONITOR,
 )
@@ -112,7 +114,7 @@ RUN = Content(
 
 def fit_run(
     config: Experiment,
-    table: str | None = None,
+    table: Source | None = None,
     *,
     out: str | Path | None = None,
     resume: bool = False,
@@ -124,7 +126,8 @@ def fit_run(
 
     Args:
         config: the experiment.
-        table: a file or `dataset:NAME`; default: `config.data.source`.
+        table: a file or `dataset:NAME`, or an object such as a frame or a `Query`, which the run
+            does not name; default: `config.data.source`.
         out: the folder; default: `runs/NAME`, see `Experiment.folder_name`. It is new, empty, or
             an earlier run of the same data with the same settings, which is replaced when the new
             one is complete.
@@ -153,7 +156,7 @@ def fit_run(
     if voice.tensorboard:
         _check_logs(voice.tensorboard, folder)
 
-    prepared = prepare(config)
+    prepared = prepare(config, table)
     refuse_no_forecast(config, prepared)
     if require_skill and not len(prepared.test):
         raise ConfigError(

@@ -129,7 +129,8 @@ def read_totals(path: Path, settings: Mapping[str, Any]) -> pd.DataFrame | None:
 def _columns_of(settings: Mapping[str, Any]) -> Columns:
     """Return the columns of id, time and targets of a run."""
     roles = settings["data"]
-    return Columns(**{name: roles[name] for name in ("id_col", "time_col", "target_cols")})
+    columns = Columns(**{name: roles[name] for name in ("id_col", "time_col", "target_cols")})
+    return columns.of_series(roles.get("layout", "long"))  # earlier versions may lack it
 
 
 def read_table(path: Path) -> pd.DataFrame | None:

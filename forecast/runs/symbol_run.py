@@ -88,7 +88,7 @@ def _finished(settings: NextSymbolSettings, table: str) -> Finished:
                 finding=verdict,
                 facts=_facts(model),
                 scores=result.scores(),
-                settings=(folder / CONFIG).read_text(),
+                settings=(folder / CONFIG).read_text("utf-8"),
                 pictures={LOSS: (folder / LOSS).read_bytes()},
                 commands=f"forecast symbols generate {name} --prompt TEXT --length 200",
             )

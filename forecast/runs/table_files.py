@@ -5,7 +5,6 @@ A CSV file has no mark of its origin, so an earlier table is recognised by its c
 
 from __future__ import annotations
 
-import io
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +16,7 @@ from forecast.data.panel import Columns
 from forecast.errors import DataError
 from forecast.files.atomic import write_file
 from forecast.runs.records import FORECAST
+from forecast.runs.workbook_file import workbook_bytes
 from forecast.scores.forecast import column_names
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def check_ending(path: str | Path) -> None:
 def write_table(frame: pd.DataFrame, path: str | Path) -> None:
     """Write a frame as CSV, Parquet or Excel, by the ending of the name; an old file is replaced.
 
-    Excel knows no time zones: timestamps with one are written as text, as in a CSV file.
+    Raises:
+        DataError: as in `check_ending` and `workbook_bytes`.
     """
     check_ending(path)
     ending = Path(path).suffix
@@ -67,10 +68,7 @@ def write_table(frame: pd.DataFrame, path: str | Path) -> None:
     elif ending == ".parquet":
         write_file(path, frame.to_parquet(index=False))
     else:
-        zoned = frame.select_dtypes("datetimetz").columns
-        workbook = io.BytesIO()
-        frame.astype(dict.fromkeys(zoned, str)).to_excel(workbook, index=False, engine="openpyxl")
-        write_file(path, workbook.getvalue())
+        write_file(path, workbook_bytes(frame))
 
 
 def with_format(path: str | None, ending: str | None) -> str | None:

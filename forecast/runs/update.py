@@ -33,7 +33,7 @@ from forecast.errors import ArtifactError, DataError, OutputError
 from forecast.experiment.prepare import Prepared, open_panel, prepare_panel, table_of
 from forecast.files.atomic import replace_folder, write_file
 from forecast.files.lock import open_locked
-from forecast.files.outputs import check_folder
+from forecast.files.outputs import check_file, check_folder
 from forecast.forecasting.fitted import Fitted
 from forecast.forecasting.forecaster import Forecaster
 from forecast.forecasting.judge import judge, unseen_part
@@ -41,7 +41,9 @@ from forecast.forecasting.learned_table import reading_for
 from forecast.runs.next_steps import about_forecast, write_about
 from forecast.runs.records import MODEL
 from forecast.runs.run import RUN, RUN_FILES, best_baseline, write_run
+from forecast.runs.segment_mark import refuse_segments
 from forecast.runs.stored import read_result
+from forecast.runs.table_files import columns_in
 from forecast.runs.versions import (
     TABLES,
     VERSIONS,
@@ -117,7 +119,7 @@ def panel_of_run(run: str | Path, forecaster: Forecaster) -> Panel:
     if path is not None:
         rows = pd.read_parquet(path)
         columns = columns_of_rows(rows, fitted.feature_map.columns)
-        return panel_of_rows(rows, columns, fitted.freq, fitted.request)
+        return panel_of_rows(rows, columns, fitted.freq, fitted.learning_request)
     if fitted.config.data.source is None:
         raise DataError("this model was trained on a table in memory: name the table to read")
     with reading_for(fitted):
@@ -152,9 +154,10 @@ def update_run(run: str | Path, newer: Source, *, fine_tune: bool = False, voice
         old = load_version(folder)
         fitted = old.fitted
         panel = panel_of_run(folder, old)
+        _check_places(folder, pointer, panel)
         with reading_for(fitted):
-            given = load_requested(table_of(fitted.config.data, newer), fitted.request)
-        joined = join_panels(panel, given, fitted.request)
+            given = load_requested(table_of(fitted.config.data, newer), fitted.learning_request)
+        joined = join_panels(panel, given, fitted.learning_request)
         for note in joined.notes:
             voice.say(f"note: {note}")
         prepared = prepare_panel(fitted.config, joined.panel)
@@ -184,7 +187,7 @@ def start_of(fitted: Fitted, *, fine_tune: bool = False) -> Callable[[], Any] | 
 
 
 def load_version(run: str | Path) -> Forecaster:
-    """Load the current model of a run, or a saved model.
+    """Load the current model of a run, or a saved model; of a folder of segments it is an error.
 
     While it is read, another process may roll back or update: then the one that is current by then
     is read.
@@ -197,6 +200,7 @@ def load_version(run: str | Path) -> Forecaster:
         try:
             return Forecaster.load(folder)
         except ArtifactError:
+            refuse_segments(run)
             if read_pointer(run) == pointer:
                 raise
 
@@ -330,6 +334,19 @@ def _too_few(num_windows: int, horizon: int) -> str:
     )
 
 
+def _check_places(run: Path, pointer: Pointer, panel: Panel) -> None:
+    """Raise if files of others are where the next version and the next rows go.
+
+    Raises:
+        OutputError: there are some.
+    """
+    columns = list(rows_of_panel(panel))
+    rows = run / TABLES / f"{pointer.table + 1}.parquet"
+    # what a killed update has left has the same columns
+    check_file(rows, lambda path: columns_in(path) == columns, "table of this run")
+    check_folder(run / VERSIONS / str(with_new(pointer).version), VERSION)
+
+
 def _write_version(
     prepared: Prepared, forecaster: Forecaster, verdict: Verdict, folder: Path
 ) -> None:
@@ -355,6 +372,8 @@ def _only_one(folder: Path) -> Iterator[None]:
     """Hold a lock beside the run folder; the system releases it when the process ends."""
     target = Path(os.path.realpath(folder))
     path = target.with_name(f".{target.name}.update")
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_file() or path.stat().st_size):
+        raise OutputError(f"{path} is in the way, the lock of an update: move it away")
     busy = OutputError(f"another update of {folder} is running: wait until it has ended")
     with open_locked(path, busy):
         try:

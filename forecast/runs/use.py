@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING, Literal
 
 from forecast.data.dates.number_dates import write_stamps
 from forecast.data.panel import Panel
-from forecast.errors import DataError, OutputError
+from forecast.data.read import Source
+from forecast.errors import DataError, ForecastWarning, OutputError
 from forecast.files.outputs import check_file, free_name
 from forecast.forecasting.forecaster import Forecaster
 from forecast.runs.kept_forecasts import keep_forecast
 from forecast.runs.next_steps import read_about
-from forecast.runs.records import FORECAST, MODEL
+from forecast.runs.records import FORECAST, MODEL, has_environment
 from forecast.runs.run import RUN
 from forecast.runs.stored import read_result
 from forecast.runs.table_files import (
@@ -30,6 +32,7 @@ from forecast.runs.update import load_version, panel_of_run
 from forecast.runs.versions import table_path, version_folder
 from forecast.scores.evaluation import BacktestResult
 from forecast.scores.forecast import Forecast
+from forecast.scores.own_metrics import is_registered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
 
 def predict_run(
     run: str | Path,
-    table: str | None = None,
+    table: Source | None = None,
     *,
     known: str | None = None,
     horizon: int | None = None,
@@ -83,7 +86,7 @@ def predict_run(
 
 def future_run(
     run: str | Path,
-    table: str | None = None,
+    table: Source | None = None,
     *,
     horizon: int | None = None,
     output: str | Path | None = None,
@@ -105,6 +108,7 @@ def future_run(
     forecaster, history = open_run(run, table, output)
     data = forecaster.fitted.config.data
     if output is not None:
+        check_outside(run, output)
         is_own = partial(is_template, forecaster.fitted.feature_map.columns)
         check_file(output, is_own, "template of this run that is still empty", (history,))
     frame = forecaster.make_future_frame(history, horizon=horizon)
@@ -127,6 +131,15 @@ def evaluate_run(run: str | Path, table: str | None = None) -> BacktestResult:
         Forecasts of the model and the baselines beside the actual values.
     """
     forecaster = load_run(run)
+    own = [path for path in forecaster.config.evaluation.metrics if not is_registered(path)]
+    if own:
+        warnings.warn(
+            f"{', '.join(own)} of evaluation.metrics is left out: a run is evaluated without "
+            f"importing code that it names; in Python, "
+            f"forecast.scores.own_metrics.register_metrics enters it",
+            ForecastWarning,
+            stacklevel=2,
+        )
     if table is None and forecaster.config.training.refit:
         stored = read_result(version_folder(run))
         if stored is not None:
@@ -149,21 +162,24 @@ def model_folder(run: str | Path) -> Path:
 
 
 def open_run(
-    run: str | Path, table: str | None, output: str | Path | None
-) -> tuple[Forecaster, str | Panel]:
+    run: str | Path, table: Source | None, output: str | Path | None
+) -> tuple[Forecaster, Source | Panel]:
     """Return the model and the name of its table, after a check of the name of the output."""
     if output is not None:
         check_ending(output)
     forecaster = load_run(run)
-    return forecaster, table or table_of_run(run, forecaster)
+    if table is None:
+        return forecaster, table_of_run(run, forecaster)
+    return forecaster, table
 
 
 def check_outside(run: str | Path, output: str | Path) -> None:
-    """Raise if a forecast would replace the one that `fit` wrote into the run folder."""
-    names = (FORECAST, *OTHER_FORECASTS)
-    if os.path.realpath(output) in [os.path.realpath(Path(run, name)) for name in names]:
+    """Raise if a forecast would replace the one that `fit` wrote into this or another run."""
+    target = Path(os.path.realpath(output))
+    is_in_run = target.parent == Path(os.path.realpath(run)) or has_environment(target.parent)
+    if is_in_run and target.name in (FORECAST, *OTHER_FORECASTS):
         raise OutputError(
-            f"{output} is a file of the run, written by fit: name another file, such as "
+            f"{output} is a file of a run, written by fit: name another file, such as "
             f"{free_name(Path(output).name)}"
         )
 

@@ -13,6 +13,7 @@ gets the old one or the new one, both complete.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,6 +25,9 @@ from forecast.files.atomic import current_folder, write_file
 POINTER = "current.json"
 VERSIONS = "versions"
 TABLES = "tables"
+
+_IS_NUMBER = re.compile("[1-9][0-9]{0,8}")
+"""A number as this package writes it; 0 and 01 are names of others."""
 
 FIRST = 1
 """Version that `fit` wrote."""
@@ -158,8 +162,8 @@ def _remove_numbered(folder: Path, ending: str, kept: set[int], highest: int) ->
         return
     for path in folder.iterdir():
         stem = path.name.removesuffix(ending)
-        is_own = path.name == f"{stem}{ending}" and stem.isdecimal() and not path.is_symlink()
-        if not is_own or int(stem) in kept or int(stem) > highest:
+        is_own = path.name == f"{stem}{ending}" and _IS_NUMBER.fullmatch(stem)
+        if not is_own or path.is_symlink() or int(stem) in kept or int(stem) > highest:
             continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

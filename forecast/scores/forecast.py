@@ -144,13 +144,17 @@ class Forecast:
 
     def frame(self) -> pd.DataFrame:
         """Return one row per series, cutoff and step; columns as in the head of this module."""
+        return table_of(self.named_columns())
+
+    def named_columns(self) -> list[Column]:
+        """Return names and values of the columns of `frame`."""
         columns = index_columns(self.columns, self.freq, self.series_ids, self.cutoffs, self.stamps)
         columns += forecast_columns(
             self.alias, self.columns, self.values, self.quantile_levels, self.quantiles
         )
         for name, values in self.baselines.items():
             columns += forecast_columns(name, self.columns, values)
-        return table_of(columns)
+        return columns
 
     def paths_frame(self) -> pd.DataFrame:
         """Return one row per series, cutoff, path and step: `frame` with a column `path` from 1.
@@ -333,14 +337,24 @@ def table_of(columns: list[Column]) -> pd.DataFrame:
     Raises:
         DataError: a name occurs twice: one column would silently replace the other.
     """
-    names = [name for name, _ in columns]
-    double = sorted({name for name in names if names.count(name) > 1})
-    if double:
+    return pd.DataFrame(by_name(columns)).infer_objects()
+
+
+def by_name(columns: list[Column]) -> dict[str, Any]:
+    """Return columns by their names.
+
+    Raises:
+        DataError: a name occurs twice: one column would silently replace the other.
+    """
+    found = dict(columns)
+    if len(found) < len(columns):
+        names = [name for name, _ in columns]
+        double = sorted({name for name in names if names.count(name) > 1})
         raise DataError(
             f"two columns would be named {double[0]!r} in {names}: choose another alias or rename "
             f"the column"
         )
-    return pd.DataFrame(dict(columns)).infer_objects()
+    return found
 
 
 def first_rows_html(summary: str, table: pd.DataFrame, num_rows: int) -> str:

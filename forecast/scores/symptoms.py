@@ -222,14 +222,33 @@ def leaps(history: FloatArray, offsets: IntArray, forecast: FloatArray) -> NDArr
     suspects = np.flatnonzero(is_leap.any(axis=(1, 2)))
     if not len(suspects):
         return is_leap
-    rows = np.isin(series, suspects)
-    values = history[rows]
-    suspect = forecast[suspects]
-    is_far = _is_far(values, series[rows], suspect)
-    with np.errstate(invalid="ignore", divide="ignore"):  # a ratio counts where all is above 0
-        is_far_as_ratio = _is_far(np.log(values), series[rows], np.log(suspect))
-    is_leap[suspects] &= is_far & (is_far_as_ratio | (low[suspects] <= 0))
+    steps_read = 1 + int(np.flatnonzero(is_leap.any(axis=(0, 2)))[-1])  # later ones are no leaps
+    is_suspect = np.zeros(len(lengths), bool)
+    is_suspect[suspects] = True
+    rows = is_suspect[series]
+    is_leap[suspects, :steps_read] &= _are_far(
+        history[rows], series[rows], forecast[suspects, :steps_read], low[suspects] > 0
+    )
     return is_leap
+
+
+def _are_far(
+    values: FloatArray, series: IntArray, forecast: FloatArray, is_above: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Return (S, H, D) whether forecasts are too far from the last value, as a ratio too.
+
+    Args:
+        values: (R, D) rows of the S series.
+        series: (R,) of each row, ascending.
+        forecast: (S, H, D).
+        is_above: (S, 1, D) whether all values are above 0, so that a ratio counts.
+    """
+    is_far = _is_far(values, series, forecast)
+    if not (is_far & is_above).any():
+        return is_far
+    with np.errstate(invalid="ignore", divide="ignore"):
+        is_far_as_ratio = _is_far(np.log(values), series, np.log(forecast))
+    return is_far & (is_far_as_ratio | ~is_above)
 
 
 def _is_far(values: FloatArray, series: IntArray, forecast: FloatArray) -> NDArray[np.bool_]:
@@ -242,7 +261,9 @@ def _is_far(values: FloatArray, series: IntArray, forecast: FloatArray) -> NDArr
     bottom = values.copy()
     far = np.ones(forecast.shape, bool)
     for step in range(1, min(forecast.shape[1], len(values) - 1) + 1):
-        same = (series[step:] == series[:-step])[:, None]
+        same: NDArray[np.bool_] | bool = True
+        if len(starts) > 1:
+            same = (series[step:] == series[:-step])[:, None]
         np.fmax(top[:-step], values[step:], out=top[:-step], where=same)
         np.fmin(bottom[:-step], values[step:], out=bottom[:-step], where=same)
         far[:, step - 1] = ~(distance[:, step - 1] <= LEAP * np.fmax.reduceat(top - bottom, starts))

@@ -1,5 +1,4 @@
-"""Hyperparameter search on keras-tuner: see `search` for the whole, `ordered` for repeatability."""
+"""Hyperparameter search on keras-tuner: see `search` for the whole, `ordered` for repeatability.
 
-from forecast.search.search import tune_run
-
-__all__ = ["tune_run"]
+`processes` is imported by workers before the numbers of threads are set, so this file is empty.
+"""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forecast.classification.categories.category_forecaster import read_series
 from forecast.classification.categories.category_settings import CategorySettings
+from forecast.classification.categories.category_table import read_series
 from forecast.classification.categories.category_windows import (
     CategorySets,
     all_windows,

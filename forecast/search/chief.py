@@ -23,12 +23,13 @@ from forecast.experiment.settings import Experiment
 from forecast.files.outputs import check_writable
 from forecast.layers.runtime import start_quietly
 from forecast.search.address import Address
+from forecast.search.processes import LocalProcesses
 from forecast.search.search import present, run_search
 from forecast.search.space import check_space
 from forecast.search.start import begin, open_search, search_folder
 from forecast.search.summary import opening
 from forecast.search.trial import make_bench
-from forecast.search.workers import BenchArguments, Resources, WorkerProcess
+from forecast.search.workers import BenchArguments, Resources, make_runners
 from forecast.training.voice import Voice
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def tune_as_chief(
             f"with the same file)"
         )
         arguments = BenchArguments(config, None, folder, reporter=voice.reporter)
-        runner = WorkerProcess(arguments, resources)
+        (runner,) = make_runners(LocalProcesses(), arguments, resources)
         run_search(search, [runner], elsewhere=partial(serve_trials, search.oracle, address))
         present(search, voice.tensorboard)
     return folder
@@ -119,7 +120,7 @@ def tune_as_worker(
     """Run trials that a chief gives out, in a separate process."""
     folder = search_folder(config.folder_name, config.data.source, out)
     bench = make_bench(config, None, folder)
-    runner = WorkerProcess(BenchArguments(config, None, folder), resources)
+    (runner,) = make_runners(LocalProcesses(), BenchArguments(config, None, folder), resources)
     start_quietly()
     from forecast.search.chief_client import work
 

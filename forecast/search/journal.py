@@ -41,6 +41,11 @@ class Journal:
         self._descriptor = descriptor
         self.records, self._digest, self._size = _read(path, descriptor)
 
+    @property
+    def name(self) -> str:
+        """The file, for messages."""
+        return str(self._path)
+
     def append(self, record: Mapping[str, Any]) -> None:
         """Write a record and force it to the disk.
 
@@ -141,4 +146,7 @@ def _parse(line: bytes, digest: str) -> tuple[Record, str] | None:
     following = _next_digest(digest, text)
     if checksum != following[:DIGITS]:
         return None
-    return json.loads(text), following
+    try:
+        return json.loads(text), following
+    except (ValueError, RecursionError):  # its checksum fits, and it is no JSON
+        return {}, following

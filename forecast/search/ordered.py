@@ -77,6 +77,7 @@ class OrderedOracle(keras_tuner.Oracle):
     Attributes:
         on_record: optional; called with the state after every record.
         say: optional; prints one line.
+        complaints: of records of the journal that do not count, a line each.
 
     Raises:
         SearchError: the journal has other proposals than the algorithm makes.
@@ -96,8 +97,11 @@ class OrderedOracle(keras_tuner.Oracle):
         self.on_record: Callable[[State], None] | None = None
         self.say: Callable[[str], None] | None = None
         self.state = State()
-        for record in journal.records:
-            self.state.take(record)
+        self.complaints = [
+            f"{journal.name}, line {line}: left out, since {complaint}"
+            for line, record in enumerate(journal.records, 1)
+            if (complaint := self.state.take_stored(record))
+        ]
 
         self._changed = threading.Condition(threading.RLock())
         self._leases: dict[int, float] = {}  # number -> when it is given out again
@@ -262,6 +266,12 @@ class OrderedOracle(keras_tuner.Oracle):
         """Let the algorithm repeat a proposal of the journal, and compare."""
         number = self._num_proposed
         trial = self._ask(number)
+        if self.state.left_out and trial is not None:
+            # what came after a trial without its score depends on it
+            if number in self.state.left_out:
+                values = dict(trial.hyperparameters.values)
+                self.state.tasks[number] = Task(number, values, values_of(self.search, values))
+            return
         if trial is None or dict(trial.hyperparameters.values) != self.state.tasks[number].proposal:
             raise SearchError(
                 f"trial {number} of the journal is not what {self.search.algorithm} proposes: "
@@ -336,6 +346,10 @@ def _outcome_of(trial: Any) -> Outcome:
     """Return the outcome among the values of a trial, or a failure where there is none."""
     values = trial.hyperparameters.values
     if OUTCOME in values:
-        return Outcome.from_record(json.loads(values[OUTCOME]))
+        try:
+            return Outcome.from_record(json.loads(values[OUTCOME]))
+        except (ValueError, TypeError, RecursionError) as error:
+            reason = " ".join(str(error).split())
+            return Outcome(FAILED, f"its worker sent no outcome ({reason[:_MAX_REASON]})")
     message = " ".join((trial.message or "its process ended").split())
     return Outcome(FAILED, message[-_MAX_REASON:])

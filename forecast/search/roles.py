@@ -14,6 +14,12 @@ from forecast.search.search import tune_run
 
 Role = Literal["chief", "worker"]
 
+GOES = (
+    "warning: --chief and --worker go with the next release: use forecast tune --ray, which runs "
+    "trials on the machines of a Ray cluster"
+)
+"""Line that everyone reads who uses what is to go."""
+
 
 def tune_in_role(
     config: Experiment,
@@ -47,8 +53,11 @@ def tune_in_role(
             f"--workers is {settings['resources'].workers}, which a {role} does not read: start a "
             f"command for each of the workers"
         )
+    if settings["resources"].executor is not None:
+        raise SearchError(f"--ray is not read by a {role}: a Ray cluster needs no chief")
     config = config.with_source(table)
     chief = Address.of(address, os.environ)
+    settings["voice"].warn(GOES)
     if role == "chief":
         return tune_as_chief(config, address=chief, **settings)
     settings["voice"].wake()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import replace as with_changes
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,16 +20,17 @@ from typing import TYPE_CHECKING
 from forecast.errors import SearchError
 from forecast.experiment.settings import Experiment
 from forecast.files.outputs import check_writable, remove_own
-from forecast.search.bench import open_bench
+from forecast.search.bench import AnyBench, open_bench
 from forecast.search.finals import finals_left, run_finals
 from forecast.search.kinds import Searched, kind_of
+from forecast.search.processes import LocalProcesses
 from forecast.search.results import draw_trials, write_hparams, write_results
 from forecast.search.space import check_space, looks_at_results, search_of
 from forecast.search.start import Search, begin, open_search, search_folder
 from forecast.search.state import State
 from forecast.search.summary import closing_lines, fold_line, heading, opening, trial_line
-from forecast.search.trial import CHECKPOINTS, TRAINING
-from forecast.search.workers import BenchArguments, Resources, Runner, WorkerProcess
+from forecast.search.trial import CHECKPOINTS, TRAINING, Bench
+from forecast.search.workers import BenchArguments, Resources, Runner, make_runners
 from forecast.training.voice import Say, Voice
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ def tune_run(
             settings needs no permission: its results are written again.
         replace: whether to begin again in the folder of an earlier search, also one of other data
             or with other settings. Files of others stay.
-        resources: processes, and limits of each; default: one process without limits.
+        resources: where trials run, and limits of each; default: one process without limits.
         voice: where lines go, and the logs for TensorBoard's hyperparameter page.
 
     Returns:
@@ -80,6 +82,7 @@ def tune_run(
             f"{Path(source or 'table').stem}-{kind_of(config).plural}", source, out
         )
     resources = resources or Resources()
+    executor = resources.executor or LocalProcesses(resources.workers)
     if voice.tensorboard is not None:
         check_writable(voice.tensorboard)
     check_space(config)
@@ -89,23 +92,31 @@ def tune_run(
         voice.say(line)
     voice.wake()
     bench.check_folds()
-    _note_idle_workers(config, resources, voice.say)
+    _note_idle_workers(config, executor.num_workers, voice.say)
 
     with open_search(folder) as journal:
         search = begin(bench, journal, resume=resume, replace=replace, say=voice.say)
-        arguments = BenchArguments(config, table, folder, reporter=voice.reporter)
-        runners = [WorkerProcess(arguments, resources) for _ in range(resources.workers)]
-        run_search(search, runners)
+        arguments = BenchArguments(config, table, folder.resolve(), reporter=voice.reporter)
+        if resources.executor is not None:
+            arguments = with_changes(arguments, bench=_for_others(bench))
+        run_search(search, make_runners(executor, arguments, resources))
         present(search, voice.tensorboard)
     return folder
 
 
-def _note_idle_workers(config: Searched, resources: Resources, say: Say) -> None:
+def _for_others(bench: AnyBench) -> AnyBench:
+    """Return a bench without what belongs to this process."""
+    if isinstance(bench, Bench):
+        return with_changes(bench, reporter=None)
+    return bench
+
+
+def _note_idle_workers(config: Searched, num_workers: int, say: Say) -> None:
     """Print a note if some of the workers will have nothing to do."""
     search = search_of(config)
-    if looks_at_results(search) and resources.workers > search.in_flight:
+    if looks_at_results(search) and num_workers > search.in_flight:
         say(
-            f"note: only {search.in_flight} of {resources.workers} workers are used, because "
+            f"note: only {search.in_flight} of {num_workers} workers are used, because "
             f"search.in_flight is {search.in_flight}"
         )
 

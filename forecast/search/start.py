@@ -238,5 +238,7 @@ def begin(
     if oracle.state.tasks:
         say(f"resuming: {num_ended} trials have ended, {num_unfinished} are unfinished")
 
+    for complaint in oracle.complaints:
+        say(f"note: {complaint}")
     oracle.say = say
     return search

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from forecast.search.believed import StoredOutcome, check, check_order, check_record
+
 Record = dict[str, Any]
 """One line of the journal."""
 
@@ -96,7 +98,12 @@ class Outcome:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Outcome:
-        """Rebuild an outcome from its `asdict`."""
+        """Rebuild an outcome from its `asdict`.
+
+        Raises:
+            ValueError: it is none, or has values that no training gives.
+        """
+        check(StoredOutcome, record)
         folds = tuple(FoldScore(**fold) for fold in record["folds"])
         return cls(status=record["status"], reason=record["reason"], folds=folds)
 
@@ -119,6 +126,7 @@ class State:
         folds: by number, results of its trainings so far.
         ends: by number, results of the trials that have ended.
         finals: by name, results of the trainings after the trials.
+        left_out: by number, why a trial of the journal counts as failed: a record is damaged.
     """
 
     identity: dict[str, str] = field(default_factory=dict)
@@ -126,6 +134,54 @@ class State:
     folds: dict[int, list[FoldScore]] = field(default_factory=dict)
     ends: dict[int, Outcome] = field(default_factory=dict)
     finals: dict[str, dict[str, Any]] = field(default_factory=dict)
+    left_out: dict[int, str] = field(default_factory=dict)
+
+    def take_stored(self, record: Record) -> str:
+        """Add a record of a journal, if it is one; else its trial ends without a score.
+
+        Args:
+            record: as it was read.
+
+        Returns:
+            Why it is left out; empty where it counts.
+        """
+        try:
+            check_record(record)
+            self._check_given_out(record)
+        except ValueError as error:
+            number = record.get("number") if isinstance(record, dict) else None
+            if type(number) is int and 0 <= number <= len(self.tasks):
+                reason = f"its record in the journal is damaged ({error})"
+                self.tasks.setdefault(number, Task(number, {}, {}))
+                self.ends[number] = Outcome(FAILED, reason)
+                self.left_out[number] = reason
+            return f"{error}"
+        if record.get("number", -1) not in self.left_out:
+            self.take(record)
+        return ""
+
+    def _check_given_out(self, record: Record) -> None:
+        """Raise unless a record is of a trial that was given out and has not ended.
+
+        Raises:
+            ValueError: it is not.
+        """
+        event = record["event"]
+        number = record.get("number", -1)
+        if number in self.left_out or event in ("search", "final"):
+            return
+        if event == "start":
+            if number != len(self.tasks):
+                raise ValueError(f"trial {number} starts after {len(self.tasks)} others")
+            return
+        if number not in self.tasks or number in self.ends:
+            raise ValueError(f"trial {number} was not running")
+        if event == "fold":
+            score = record["score"]
+            done = [(each.fold, each.execution) for each in self.folds[number]]
+            check_order([*done, (score["fold"], score["execution"])])
+        elif not self.folds[number] and record["status"] != FAILED:
+            raise ValueError(f"trial {number} is {record['status']} without a score")
 
     def take(self, record: Record) -> None:
         """Add a record."""

@@ -15,14 +15,16 @@ import numpy as np
 
 from forecast.data.panel import Panel
 from forecast.data.per_series.subset import rows_before
-from forecast.errors import ConfigError, DataError, FileError, ForecastError
+from forecast.errors import ConfigError, DataError, FileError
 from forecast.experiment.identity import PACKAGES, describe
+from forecast.experiment.named_functions import load_functions
 from forecast.experiment.prepare import open_panel, prepare_panel, resolve
 from forecast.experiment.settings import Experiment
 from forecast.experiment.training_rows import split_at_cutoffs
 from forecast.forecasting.forecaster import Forecaster
 from forecast.runs.heading import table_line
 from forecast.search.kinds import Searched
+from forecast.search.processes import one_line
 from forecast.search.space import Values, search_of, with_values
 from forecast.search.state import (
     COMPLETED,
@@ -49,10 +51,6 @@ OnScore = Callable[[FoldScore], None]
 
 TrainFold = Callable[[Task, int, int], FoldScore]
 """Trains and scores (task, fold, execution)."""
-
-
-_MAX_REASON = 400
-"""Characters of an unexpected error that are recorded."""
 
 
 _BAYESIAN_PACKAGES = ("scikit-learn", "scipy")
@@ -209,6 +207,7 @@ def make_bench(
     reporter: Reporter | None = None,
 ) -> Bench:
     """Read the table of an experiment and cut it into folds."""
+    load_functions(config)
     panel = open_panel(config.data, table)
     return Bench(config, panel, make_folds(config, panel), folder, reporter)
 
@@ -285,15 +284,6 @@ def run_trial(
 def finite(scores: dict[str, float]) -> dict[str, float]:
     """Return the scores that are defined."""
     return {name: score for name, score in scores.items() if math.isfinite(score)}
-
-
-def one_line(error: BaseException) -> str:
-    """Return the message of an error without line breaks."""
-    name = type(error).__name__
-    text = " ".join(str(error).split()) or name
-    if isinstance(error, ForecastError):
-        return text
-    return f"{name}: {text}"[:_MAX_REASON]
 
 
 @dataclass(frozen=True, eq=False)

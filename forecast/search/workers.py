@@ -1,45 +1,42 @@
-"""Worker processes that run trials, replaced when they end or exceed a limit."""
+"""Runners of trials: each has a worker of an executor, and a trial for it at a time."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import threading
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from forecast.errors import FileError, ForecastError, SearchError, TrainingError
-from forecast.errors.interface import Interface, in_use, using
+from forecast.errors import ConfigError, SearchError, TrainingError
 from forecast.layers.machine import core_count
 from forecast.search.bench import AnyBench, open_bench
+from forecast.search.journal import JOURNAL
 from forecast.search.kinds import Searched
+from forecast.search.processes import (
+    Executor,
+    Limits,
+    Opening,
+    Tell,
+    Unanswered,
+    Worker,
+    ask_twice,
+    used_memory,
+)
 from forecast.search.space import Values
 from forecast.search.state import FAILED, FoldScore, Outcome, Task
-from forecast.search.trial import OnScore, one_line
+from forecast.search.trial import Bench, OnScore
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-
     import pandas as pd
 
     from forecast.training.events import Event, Reporter
 
 
 _TRIALS_PER_PROCESS = 10
-"""Trials after which a process is replaced: TensorFlow keeps the traced graphs of every model until
+"""Trials after which a worker is replaced: TensorFlow keeps the traced graphs of every model until
 its process ends."""
-
-
-_KILLS = (signal.SIGKILL, signal.SIGTERM)
-"""Signals with which another process ends a worker."""
-
-
-_POLL_SECONDS = 0.2
-"""Longest wait for a message before the limits of a process are checked."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +47,26 @@ class Resources:
         workers: processes at a time.
         timeout: most seconds of one trial; None for no limit.
         memory: most MiB of the process of a trial; None for no limit.
+        executor: makes workers elsewhere, such as on a cluster; None: processes of this machine.
     """
 
     workers: int = 1
     timeout: float | None = None
     memory: float | None = None
+    executor: Executor | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a limit that this system cannot keep.
+
+        Raises:
+            ConfigError: there is a limit of memory, and the system does not tell the memory.
+        """
+        is_blind = self.executor is None and not used_memory(os.getpid())
+        if self.memory is not None and is_blind:
+            raise ConfigError(
+                f"--trial-memory is {self.memory:g}, and this system does not tell how much memory "
+                f"a process has: leave the option out"
+            )
 
     @property
     def threads(self) -> int | None:
@@ -62,6 +74,11 @@ class Resources:
         if self.workers <= 1:
             return None
         return max(1, core_count() // self.workers)
+
+    @property
+    def limits(self) -> Limits:
+        """Limits of each request to a worker."""
+        return Limits(self.timeout, self.memory)
 
 
 class Runner(Protocol):
@@ -90,278 +107,158 @@ class Runner(Protocol):
 
 @dataclass(frozen=True)
 class BenchArguments:
-    """Arguments of `open_bench`, as a process needs them.
+    """Arguments of `open_bench`, as a worker needs them.
 
     Attributes:
         config: settings with their search.
         table: its rows; None for the experiment's own table.
         folder: of the search.
-        interface: in whose words the process writes its messages.
-        reporter: takes the epochs of trainings, those of all processes; None: nobody.
+        reporter: takes the epochs of trainings, those of all workers; None: nobody.
+        bench: that of the driver, for workers on other machines, where no table is read.
     """
 
     config: Searched
     table: str | pd.DataFrame | None
     folder: Path
-    interface: Interface = field(default_factory=in_use)
     reporter: Reporter | None = None
+    bench: AnyBench | None = None
 
 
-class _Killed(str):
-    """Reason why a process gave no answer: another process ended it, as far as one can tell."""
+@dataclass(frozen=True)
+class TrialStation:
+    """Station of a worker that runs trials.
 
-    __slots__ = ()
+    Attributes:
+        bench: data and settings.
+    """
+
+    bench: AnyBench
+
+    def answer(self, kind: str, content: tuple[Any, ...], tell: Tell) -> Any:
+        """Run a trial, or train and score on all rows before the test set."""
+        if kind == "run":
+            task, done = content
+            return self.bench.run(task, done, tell)
+        name, values = content
+        return self.bench.final(name, values)
 
 
-class WorkerProcess:
-    """Runs trials in a separate process."""
+def open_trials(arguments: tuple[BenchArguments, bool], tell: Tell) -> TrialStation:
+    """Open the station of a worker that runs trials.
 
-    def __init__(self, arguments: BenchArguments, resources: Resources) -> None:
-        self.arguments = arguments
-        self.resources = resources
-        self._process: Any = None
-        self._pipe: Connection[Any, Any] | None = None
+    Args:
+        arguments: of `open_bench`, and whether the driver wants to know of each epoch.
+        tell: sends scores and epochs.
+    """
+    given, sends_epochs = arguments
+
+    def send(event: Event) -> None:
+        from forecast.training.events import EpochDone  # this loads TensorFlow
+
+        if isinstance(event, EpochDone):
+            tell(event)
+
+    reporter = send if sends_epochs else None
+    if given.bench is not None:
+        return TrialStation(_moved(given.bench, _folder_here(given.folder), reporter))
+    return TrialStation(open_bench(given.config, given.table, given.folder, reporter=reporter))
+
+
+def _moved(bench: AnyBench, folder: Path, reporter: Reporter | None) -> AnyBench:
+    """Return the bench of the driver as one of this process."""
+    changes: dict[str, Any] = {"folder": folder}
+    if isinstance(bench, Bench):
+        changes["reporter"] = reporter
+    return replace(bench, **changes)  # type: ignore[type-var]
+
+
+def _folder_here(folder: Path) -> Path:
+    """Return the folder of a search, or another for checkpoints where this machine has none."""
+    if (folder / JOURNAL).is_file():
+        return folder
+    return Path(tempfile.mkdtemp(prefix="forecast-search-"))
+
+
+def make_runners(
+    executor: Executor, arguments: BenchArguments, resources: Resources
+) -> list[TrialRunner]:
+    """Return a runner for each worker of an executor.
+
+    Args:
+        executor: makes the workers.
+        arguments: of `open_bench`.
+        resources: limits of each trial.
+    """
+    # a reporter stays here: it may draw on this terminal
+    given = (replace(arguments, reporter=None), arguments.reporter is not None)
+    opening = Opening("trials", open_trials, given, threads=resources.threads)
+    return [
+        TrialRunner(executor.open(opening, resources.limits), arguments.reporter)
+        for _ in range(executor.num_workers)
+    ]
+
+
+class TrialRunner:
+    """Runs trials in a worker, which is replaced after some of them."""
+
+    def __init__(self, worker: Worker, reporter: Reporter | None = None) -> None:
+        self.worker = worker
+        self._reporter = reporter
         self._is_stopped = False
         self._num_trials = 0
 
     def run(self, task: Task, done: Sequence[FoldScore], on_score: OnScore) -> Outcome:
-        """Run a trial; there is an outcome even if the process dies.
+        """Run a trial; there is an outcome even if the worker is lost.
 
-        A trial whose process is killed continues in another; if that is killed too, it has failed.
+        A trial whose worker is lost continues in another; if that is lost too, it has failed.
 
         Raises:
             ForecastError: the search cannot continue, for a reason outside the trial.
         """
         folds = list(done)
 
-        def keep(score: FoldScore) -> None:
-            folds.append(score)
-            on_score(score)
+        def keep(told: FoldScore | Event) -> None:
+            if not isinstance(told, FoldScore):
+                self._report(told)
+                return
+            folds.append(told)
+            on_score(told)
 
-        answer = self._request_twice(lambda: ("run", task, tuple(folds)), keep)
+        answer = ask_twice(self.worker, "run", lambda: (task, tuple(folds)), keep)
+        self._refuse_stopped(answer)
         self._num_trials += 1
         if self._num_trials >= _TRIALS_PER_PROCESS:
             self.close()
-        if isinstance(answer, Outcome):
-            return answer
-        return Outcome(FAILED, str(answer), tuple(folds))
+        if isinstance(answer, Unanswered):
+            return Outcome(FAILED, str(answer), tuple(folds))
+        return answer
 
     def final(self, name: str, values: Values) -> dict[str, Any]:
         """Train on all rows before the test set, and score that.
 
         Raises:
-            TrainingError: the process ended before.
+            TrainingError: the worker ended before.
         """
-        answer = self._request_twice(lambda: ("final", name, values), lambda _: None)
-        if not isinstance(answer, dict):
+        answer = ask_twice(self.worker, "final", lambda: (name, values), self._report)
+        self._refuse_stopped(answer)
+        if isinstance(answer, Unanswered):
             raise TrainingError(str(answer))
         return answer
 
     def stop(self) -> None:
-        """End the process, from another thread, without a failure of its trial."""
+        """End the worker, from another thread, without a failure of its trial."""
         self._is_stopped = True
-        if self._process is not None and self._process.is_alive():
-            self._process.kill()
+        self.worker.stop()
 
     def close(self) -> None:
-        """End the process at once."""
-        if self._process is not None and self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        if self._pipe is not None:
-            self._pipe.close()
-        self._process = None
-        self._pipe = None
+        """End the worker at once."""
+        self.worker.close()
         self._num_trials = 0
 
-    def _start(self) -> Connection[Any, Any]:
-        """Start the process if there is none, and wait; this time does not count for the trial."""
-        if self._pipe is None or not self._process.is_alive():
-            self.close()
-            context = multiprocessing.get_context("spawn")
-            self._pipe, theirs = context.Pipe()
-            self._process = context.Process(
-                target=_serve,
-                # a reporter stays here: it may draw on this terminal
-                args=(
-                    theirs,
-                    replace(self.arguments, reporter=None),
-                    self.arguments.reporter is not None,
-                    self.resources.threads,
-                    os.getpid(),
-                ),
-                daemon=True,
-            )
-            self._process.start()
-            theirs.close()
-            self._await_start(self._pipe)
-        return self._pipe
-
-    def _await_start(self, pipe: Connection[Any, Any]) -> None:
-        try:
-            kind, *content = pipe.recv()
-        except (EOFError, OSError):
-            self._process.join()
-            ending = self._ending()
-            if isinstance(ending, _Killed):
-                raise EOFError from None
-            raise TrainingError(
-                f"a process for trials did not start ({ending}): see its output above"
-            ) from None
-        if kind == "halt":
-            raise content[0]
-
-    def _request_twice(self, request: Callable[[], tuple[Any, ...]], on_score: OnScore) -> Any:
-        """Send a request, once more if the process is killed: the trial may not be the cause."""
-        answer = self._request(request(), on_score)
-        if isinstance(answer, _Killed):
-            return self._request(request(), on_score)
-        return answer
-
-    def _request(self, request: tuple[Any, ...], on_score: OnScore) -> Any:
-        """Send a request and return the answer, or a text with the reason why there is none."""
-        try:
-            pipe = self._start()
-            start = time.monotonic()
-            pipe.send(request)
-            while True:
-                if not pipe.poll(_POLL_SECONDS):
-                    reason = self._exceeded_limit(time.monotonic() - start)
-                    if reason:
-                        self.close()
-                        return reason
-                    continue
-                kind, content = pipe.recv()
-                if kind == "halt":
-                    raise content
-                if kind == "answer":
-                    return content
-                if kind == "epoch":
-                    self._report(content)
-                    continue
-                on_score(content)
-        except (EOFError, BrokenPipeError, ConnectionResetError):
-            self._process.join()
-            reason = self._ending()
-            self.close()
-            if self._is_stopped:
-                raise SearchError("the search was stopped; resume it with `resume=true`") from None
-            return reason
-
     def _report(self, event: Event) -> None:
-        if self.arguments.reporter is not None:
-            self.arguments.reporter(event)
+        if self._reporter is not None:
+            self._reporter(event)
 
-    def _exceeded_limit(self, seconds: float) -> str:
-        """Return which limit the process exceeds, in words; empty for none."""
-        timeout = self.resources.timeout
-        memory = self.resources.memory
-        if timeout is not None and seconds > timeout:
-            return f"took longer than the {timeout:g} s of --trial-timeout"
-        if memory is not None:
-            used = used_memory(self._process.pid)
-            if used > memory:
-                return f"used {used:.0f} MiB, more than the {memory:g} of --trial-memory"
-        return ""
-
-    def _ending(self) -> str:
-        """Return in words how the process ended."""
-        code = self._process.exitcode
-        if code is None or code >= 0:
-            return f"its process exited with code {code}"
-        number = signal.Signals(-code)
-        reason = f"its process was ended by {number.name}"
-        if number == signal.SIGKILL:
-            reason += ", as by a system that is out of memory"
-        if number in _KILLS:
-            return _Killed(reason)
-        return reason
-
-
-def used_memory(process: int) -> float:
-    """Return the resident memory of a process in MiB; 0 where the system does not provide it."""
-    try:
-        pages = int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, ValueError, IndexError):
-        return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def _serve(
-    pipe: Connection[Any, Any],
-    arguments: BenchArguments,
-    sends_epochs: bool,
-    threads: int | None,
-    parent: int,
-) -> None:
-    """Run in a worker's process: answer requests until the pipe closes.
-
-    Args:
-        pipe: to the process that started this one.
-        arguments: of `open_bench`.
-        sends_epochs: whether the other process wants to know of each epoch.
-        threads: for TensorFlow; None for its default.
-        parent: id of the process that started this one; this one ends with it, however it ends.
-    """
-    # Ctrl-C reaches both processes; the parent ends this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-    def send(event: Event) -> None:
-        from forecast.training.events import EpochDone  # this loads TensorFlow
-
-        if isinstance(event, EpochDone):
-            pipe.send(("epoch", event))
-
-    with using(arguments.interface):
-        try:
-            with _few_threads(threads):
-                bench = open_bench(
-                    arguments.config,
-                    arguments.table,
-                    arguments.folder,
-                    reporter=send if sends_epochs else None,
-                )
-        except ForecastError as error:
-            pipe.send(("halt", error))
-            return
-        pipe.send(("ready",))
-        _answer_all(pipe, bench)
-
-
-def _answer_all(pipe: Connection[Any, Any], bench: AnyBench) -> None:
-    """Answer requests until the pipe closes."""
-    while True:
-        try:
-            kind, *request = pipe.recv()
-        except EOFError:
-            return
-        pipe.send(_answer(bench, kind, request, lambda score: pipe.send(("fold", score))))
-
-
-def _answer(bench: AnyBench, kind: str, request: list[Any], on_score: OnScore) -> tuple[str, Any]:
-    try:
-        if kind == "run":
-            return "answer", bench.run(request[0], request[1], on_score)
-        return "answer", bench.final(request[0], request[1])
-    except FileError as error:
-        return "halt", error
-    except Exception as error:  # any error of a trial is its result, and goes into the table
-        return "answer", one_line(error)
-
-
-def _end_with(parent: int) -> None:
-    """End this process as soon as its parent has ended."""
-    while os.getppid() == parent:
-        time.sleep(_POLL_SECONDS)
-    os._exit(1)
-
-
-def _few_threads(threads: int | None) -> Any:
-    """Import TensorFlow without its log output, and limit its threads."""
-    from forecast.layers.runtime import quiet_start
-
-    if threads is not None:
-        for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-            os.environ.setdefault(name, str(threads))
-    return quiet_start()
+    def _refuse_stopped(self, answer: object) -> None:
+        if self._is_stopped and isinstance(answer, Unanswered):
+            raise SearchError("the search was stopped; resume it with `resume=true`")

@@ -188,6 +188,8 @@ def _mapping_in_words(schema: Schema) -> str:
 
 
 def _text_in_words(schema: Schema) -> str:
+    if "examples" in schema:
+        return f"an import path such as {schema['examples'][0]}"
     if "pattern" in schema:
         return f"a text that matches {schema['pattern']}"
     if schema.get("maxLength") == 1:

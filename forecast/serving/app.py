@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
 from functools import partial
 from importlib.resources import files
 from typing import Any
@@ -15,12 +14,11 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from forecast.errors import nearest
 from forecast.forecasting.artifact import package_version
 from forecast.serving.admission import Admission
-from forecast.serving.answers import answer, checked_lines
-from forecast.serving.bodies import Asked, asked_in_csv, asked_in_json
 from forecast.serving.counters import Counters
 from forecast.serving.gate import App, Gate, refusal_headers
 from forecast.serving.limits import Limits, RefusedError
 from forecast.serving.reference_page import reference_page
+from forecast.serving.request_batches import CSV, Received, Written, work_on
 from forecast.serving.served_models import ModelStore, ServedModel
 
 LOG = logging.getLogger("forecast.serving")
@@ -37,8 +35,6 @@ POLICY = (
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """Sources that the page may load from: this service alone."""
-
-CSV = "text/csv"
 
 _ROWS = {
     "description": "rows as objects, or the text of a CSV file with a header",
@@ -84,15 +80,16 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def make_app(store: ModelStore, limits: Limits, token: str = "") -> App:
+def make_app(store: ModelStore, limits: Limits, token: str = "", *, process: int = 0) -> App:
     """Return the service as an ASGI application.
 
     Args:
         store: the models.
         limits: of the service.
         token: that callers must send; empty for none.
+        process: number of this one, where several serve; else 0.
     """
-    counters = Counters()
+    counters = Counters(process)
     app = FastAPI(
         title="forecast",
         version=package_version(),
@@ -100,8 +97,7 @@ def make_app(store: ModelStore, limits: Limits, token: str = "") -> App:
         docs_url=None,  # that of FastAPI loads its parts from elsewhere
         redoc_url=None,
     )
-    admission = Admission(limits, counters)
-    service = _Service(store, limits, counters, admission)
+    service = _Service(store, limits, counters)
     app.post("/predict", openapi_extra=BODY, responses=ANSWERS)(service.predict)
     app.post("/check", openapi_extra=BODY, responses=ANSWERS)(service.check)
     app.get("/models")(service.models)
@@ -113,19 +109,18 @@ def make_app(store: ModelStore, limits: Limits, token: str = "") -> App:
         app.get(path, include_in_schema=False)(partial(_web, path))
     app.exception_handler(RefusedError)(_refused)
     app.exception_handler(404)(_not_found)
-    return Gate(app, limits, counters, admission, token)
+    return Gate(app, limits, counters, service.admission, token)
 
 
 class _Service:
     """The paths, with what they share."""
 
-    def __init__(
-        self, store: ModelStore, limits: Limits, counters: Counters, admission: Admission
-    ) -> None:
+    def __init__(self, store: ModelStore, limits: Limits, counters: Counters) -> None:
         self._store = store
-        self._limits = limits
         self._counters = counters
-        self._admission = admission
+        self.admission = Admission[Received, Written](
+            limits, counters, lambda received: work_on(received, self._model, limits)
+        )
 
     async def predict(self, request: Request) -> Response:
         """Forecast the steps after the rows of a table.
@@ -133,16 +128,11 @@ class _Service:
         The answer has the rows that `forecast predict` writes: as CSV for `Accept: text/csv`, or a
         body in CSV without another wish, else as JSON.
         """
-        made = await self._work(request, answer)
-        if _wants_csv(request):
-            return Response(made.csv(), media_type=CSV)
-        return JSONResponse(made.values())
+        return await self._answer(request, is_check=False)
 
     async def check(self, request: Request) -> Response:
         """Check a table for a model, and return what was found."""
-        return JSONResponse(
-            await self._work(request, lambda model, asked, _: checked_lines(model, asked))
-        )
+        return await self._answer(request, is_check=True)
 
     def models(self) -> dict[str, Any]:
         """List the models, and the columns that their tables have."""
@@ -170,24 +160,17 @@ class _Service:
             self._counters.rollout_problem.labels(model.name).set(float(bool(model.problem)))
         return PlainTextResponse(self._counters.text())
 
-    async def _work(self, request: Request, do: Callable[[ServedModel, Asked, Limits], Any]) -> Any:
-        """Read a request and work on it in the pool."""
-        body = await request.body()
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        query = dict(request.query_params)
-
-        def work() -> Any:
-            if kind == CSV:
-                asked = asked_in_csv(body, query, self._limits)
-            elif kind in ("application/json", ""):
-                asked = asked_in_json(body, self._limits)
-            else:
-                raise RefusedError(
-                    415, f"the body is {kind[:50]!r}; expected application/json or text/csv"
-                )
-            return do(self._model(asked.model), asked, self._limits)
-
-        return await self._admission.run(work)
+    async def _answer(self, request: Request, *, is_check: bool) -> Response:
+        """Read a request, and have it worked on in a thread."""
+        received = Received(
+            is_check=is_check,
+            body=await request.body(),
+            kind=request.headers.get("content-type", "").partition(";")[0].strip().lower(),
+            query=dict(request.query_params),
+            wants_csv=_wants_csv(request),
+        )
+        written = await self.admission.run(received, is_small=received.is_small)
+        return Response(written.content, media_type=written.media_type)
 
     def _model(self, name: str) -> ServedModel:
         """Return a model by the name in a request, which is compared and never a path."""

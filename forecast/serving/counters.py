@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Ends of the classes of durations."""
 
 
 class Counters:
-    """The numbers that `/metrics` shows."""
+    """The numbers that `/metrics` shows.
 
-    def __init__(self) -> None:
+    Args:
+        process: number of this process, which each number is then labelled with; 0 where it is the
+            only one.
+    """
+
+    def __init__(self, process: int = 0) -> None:
+        self._process = process
         self._registry = CollectorRegistry()
         self.requests = Counter(
             "forecast_requests",
@@ -48,4 +56,14 @@ class Counters:
 
     def text(self) -> bytes:
         """Return all numbers as Prometheus reads them."""
-        return generate_latest(self._registry)
+        return generate_latest(self)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the numbers, as a registry does."""
+        for family in self._registry.collect():
+            if self._process:
+                family.samples = [
+                    sample._replace(labels={**sample.labels, "process": str(self._process)})
+                    for sample in family.samples
+                ]
+            yield family

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
+from forecast.serving.addresses import check_host
 from forecast.serving.admission import Admission
 from forecast.serving.counters import Counters
 from forecast.serving.limits import HELD_BODIES, Limits, RefusedError
@@ -45,7 +46,12 @@ class Gate:
     """
 
     def __init__(
-        self, app: App, limits: Limits, counters: Counters, admission: Admission, token: str
+        self,
+        app: App,
+        limits: Limits,
+        counters: Counters,
+        admission: Admission[Any, Any],
+        token: str,
     ) -> None:
         self._app = app
         self._admission = admission
@@ -81,13 +87,16 @@ class Gate:
                 self._counters.seconds.observe(time.perf_counter() - start)
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Check the token, read the body, and call the app.
+        """Check the token, or the host where there is none, read the body, and call the app.
 
         Raises:
-            RefusedError: there is no token, or the body is too large or too slow.
+            RefusedError: there is no token, the host is another one, or the body is too large or
+                too slow.
         """
         headers = dict(scope["headers"])
-        if self._token and scope["path"] not in OPEN_PATHS:
+        if not self._token:
+            check_host(headers.get(b"host", b""))
+        elif scope["path"] not in OPEN_PATHS:
             self._check_token(headers.get(b"authorization", b""))
         declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > self._limits.max_bytes:

@@ -15,7 +15,7 @@ class Limits:
         max_series: of a table.
         max_horizon: steps to forecast.
         max_depth: nesting of a JSON body.
-        workers: forecasts that are made at a time.
+        workers: large requests that are worked on at a time; small ones are, together.
         queue: further requests that wait.
         seconds: of a request in the queue, and of its forecast.
         read_seconds: until a request has arrived whole.
@@ -38,7 +38,7 @@ HELP = {
     "max_series": "series of a table",
     "max_horizon": "steps to forecast",
     "max_depth": "nesting of a JSON body",
-    "workers": "forecasts made at a time",
+    "workers": "large requests worked on at a time",
     "queue": "further requests that wait",
     "seconds": "seconds that a request waits, and again that its forecast takes",
     "read_seconds": "seconds until a request has arrived whole",

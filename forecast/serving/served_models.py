@@ -33,7 +33,7 @@ LOOKS_UNTIL_GONE = 5
 
 Say = Callable[[str], None]
 
-Identity = tuple[tuple[str, int, int, int], ...]
+Identity = tuple[tuple[str, int, int, int, int], ...]
 """Name, place, time of the last change, and size of each file of a model."""
 
 
@@ -139,6 +139,8 @@ class ModelStore:
             self._missed[name] = self._missed.get(name, 0) + 1
             if self._missed[name] >= LOOKS_UNTIL_GONE:
                 self._forget(name)
+        for name in set(self._seen) - set(found) - set(self._models):
+            del self._seen[name]  # a folder that never served
 
     def _forget(self, name: str) -> None:
         """Serve a model no more."""
@@ -246,7 +248,9 @@ def _identity(path: Path) -> Identity | None:
     if MANIFEST not in dict(found):
         return None
     return tuple(
-        (name, status.st_ino, status.st_ctime_ns, status.st_size) for name, status in found
+        # on Windows `st_ctime_ns` is the time at which a file of this name was first made
+        (name, status.st_ino, status.st_ctime_ns, status.st_mtime_ns, status.st_size)
+        for name, status in found
     )
 
 

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import ipaddress
-import os
-import resource
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import FrameType
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from forecast.errors import ConfigError
 from forecast.errors.interface import Interface, in_python, using
+from forecast.serving.addresses import token_for
 from forecast.serving.app import make_app
+from forecast.serving.connections import patient_protocol
 from forecast.serving.limits import Limits
 from forecast.serving.served_models import ModelStore
-
-TOKEN = "FORECAST_TOKEN"
-"""Variable of the environment with the token."""
-
-LEAST_TOKEN = 16
-"""Letters of a token, at least."""
+from forecast.serving.worker_processes import Siblings, Task
 
 BACKLOG = 2048
 """Connections that the system holds before they are accepted."""
@@ -49,6 +42,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     limits: Limits | None = None,
+    processes: int = 1,
     say: Callable[[str], None],
 ) -> None:
     """Serve forecasts until the process is told to end; what is in flight is finished then.
@@ -59,7 +53,8 @@ def serve(
         host: address to listen on; one beyond this machine needs a token in the variable `TOKEN` of
             the environment.
         port: to listen on; 0 for a free one.
-        limits: default: `Limits()`.
+        limits: of each process; default: `Limits()`.
+        processes: that serve the address.
         say: gets lines about models, and the address when it is ready.
 
     Raises:
@@ -67,55 +62,65 @@ def serve(
         ArtifactError: the model cannot be loaded.
     """
     limits = limits or Limits()
-    token = os.environ.get(TOKEN, "")
-    check_address(host, token)
+    token = token_for(host)
     if run is None and models is None:
         raise ConfigError("there is nothing to serve: name a run folder, or `models=` a folder")
     if models is not None and not Path(models).is_dir():
         raise ConfigError(f"{models} is no folder; expected one with run folders in it")
-    store = ModelStore(_path(run), _path(models), say)
+    task = Task(_path(run), _path(models), limits, token)
+    store = ModelStore(task.run, task.models, say)
     store.start()
-    _raise_open_files()
     listener = _listen(host, port)
-    with using(SERVICE):
-        _Server(_config(store, limits, token), say, listener).run(sockets=[listener])
-    store.stop()
+    siblings = Siblings(task, listener, processes - 1, _serve_beside, say)
+    siblings.start()
+    number = 1 if processes > 1 else 0
+    _run(number, task, store, _Ends(say, siblings.end), listener)
+    siblings.end()
+    siblings.join(2 * limits.seconds + 1)
 
 
-def check_address(host: str, token: str) -> None:
-    """Raise where a service that others could reach would take no token.
+@dataclass(frozen=True)
+class _Ends:
+    """Gets the address when a process is ready, and is called when it is told to end."""
+
+    say: Callable[[str], None]
+    end: Callable[[], None]
+
+
+def _serve_beside(number: int, task: Task, listener: socket.socket) -> None:
+    """Serve in a further process; the first one says what happens to models."""
+    store = ModelStore(task.run, task.models, _unsaid)
+    store.start()
+    _run(number, task, store, _Ends(_unsaid, lambda: None), listener)
+
+
+def _unsaid(_: str) -> None:
+    """Say nothing."""
+
+
+def _run(number: int, task: Task, store: ModelStore, ends: _Ends, listener: socket.socket) -> None:
+    """Serve until the process is told to end.
 
     Args:
-        host: to listen on.
-        token: of the service; empty for none.
-
-    Raises:
-        ConfigError: there is no token, or a short one.
+        number: of the process; 0 where it is the only one.
+        task: limits and token.
+        store: the models.
+        ends: gets what happens.
+        listener: socket.
     """
-    if token and (len(token) < LEAST_TOKEN or not token.isascii() or not token.isprintable()):
-        raise ConfigError(
-            f"{TOKEN} has {len(token)} characters; expected at least {LEAST_TOKEN}, ASCII alone, "
-            f"as `openssl rand -hex 32` writes them"
-        )
-    if token or _is_loopback(host):
-        return
-    raise ConfigError(
-        f"{host} can be reached from other machines and there is no token: set {TOKEN} in the "
-        f"environment, or listen on 127.0.0.1"
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+    _raise_open_files()
+    with using(SERVICE):
+        _Server(_config(number, task, store), ends, listener).run(sockets=[listener])
+    store.stop()
 
 
 def _path(name: str | Path | None) -> Path | None:
     return None if name is None else Path(name)
+
+
+_ALONE = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+"""Nobody else may listen on the port meanwhile. On Windows `SO_REUSEADDR` would let others do so;
+elsewhere it lets a new process have the port of one that has just ended."""
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -125,8 +130,10 @@ def _listen(host: str, port: int) -> socket.socket:
         ConfigError: the address is taken, or is none of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # With the protocol named, asyncio sets TCP_NODELAY on each connection: without it every answer
+    # on a connection that stays open waits some 40 ms for an acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, _ALONE, 1)
     try:
         listener.bind((host.strip("[]"), port))
     except (OSError, OverflowError) as error:
@@ -140,6 +147,10 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _raise_open_files() -> None:
     """Let the process have many connections, as far as the system allows."""
+    try:
+        import resource
+    except ImportError:  # Windows, where the number of connections has no such limit
+        return
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = CONNECTIONS
     if most != resource.RLIM_INFINITY:
@@ -148,9 +159,10 @@ def _raise_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
-def _config(store: ModelStore, limits: Limits, token: str) -> uvicorn.Config:
+def _config(number: int, task: Task, store: ModelStore) -> uvicorn.Config:
+    limits = task.limits
     return uvicorn.Config(
-        make_app(store, limits, token),
+        make_app(store, limits, task.token, process=number),
         http=patient_protocol(limits.read_seconds),
         lifespan="off",
         ws="none",
@@ -160,19 +172,21 @@ def _config(store: ModelStore, limits: Limits, token: str) -> uvicorn.Config:
         server_header=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=int(2 * limits.seconds) + 1,
-        h11_max_incomplete_event_size=16_384,
     )
 
 
 class _Server(uvicorn.Server):
     """A server that says when it is ready."""
 
-    def __init__(
-        self, config: uvicorn.Config, say: Callable[[str], None], listener: socket.socket
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, ends: _Ends, listener: socket.socket) -> None:
         super().__init__(config)
-        self._say = say
+        self._ends = ends
         self._address = listener.getsockname()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End in order, and tell the other processes to."""
+        self._ends.end()
+        super().handle_exit(sig, frame)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -187,50 +201,4 @@ class _Server(uvicorn.Server):
         host, port = self._address[:2]
         if ":" in host:
             host = f"[{host}]"
-        self._say(f"ready: http://{host}:{port}")
-
-
-def patient_protocol(seconds: float) -> type[H11Protocol]:
-    """Return the protocol of connections that end where no request arrives within some seconds.
-
-    Args:
-        seconds: until the first line and all headers of a request have arrived.
-    """
-
-    class Patient(H11Protocol):
-        """A connection with a deadline for the headers of each request."""
-
-        _deadline: asyncio.TimerHandle | None = None
-
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            self._wait()
-
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            if self._has_request():
-                self._stop_waiting()
-            elif self._deadline is None:
-                self._wait()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._stop_waiting()
-            super().connection_lost(exc)
-
-        def _has_request(self) -> bool:
-            return self.cycle is not None and not self.cycle.response_complete
-
-        def _wait(self) -> None:
-            self._deadline = self.loop.call_later(seconds, self._end)
-
-        def _stop_waiting(self) -> None:
-            if self._deadline is not None:
-                self._deadline.cancel()
-                self._deadline = None
-
-        def _end(self) -> None:
-            self._deadline = None
-            if not self._has_request() and not self.transport.is_closing():
-                self.transport.close()
-
-    return Patient
+        self._ends.say(f"ready: http://{host}:{port}")

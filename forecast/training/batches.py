@@ -127,8 +127,9 @@ def batches_in_order(
         *further: the same of epochs that follow; each begins with a new batch.
 
     Returns:
-        Inputs and target as from `WindowSource.batch`; the last batch of each epoch is filled up
-        with windows of the epoch whose targets are NaN.
+        Inputs and target as from `WindowSource.batch`, and where rows have weights those of the
+        forecast rows, (B, H, 1); the last batch of each epoch is filled up with windows of the
+        epoch whose targets are NaN.
 
     Raises:
         ConfigError: `batch_size` is below 1.
@@ -273,6 +274,8 @@ def _row_arrays(features: Features) -> dict[str, NDArray[Any]]:
     """Return the arrays that windows are gathered from, without those that have no column."""
     names = ("past", "known", "past_codes", "known_codes", "static", "static_codes", "target")
     arrays: dict[str, NDArray[Any]] = {name: getattr(features, name) for name in names}
+    if features.weights is not None:
+        arrays["weights"] = features.weights[:, None]
     if features.late is not None:
         arrays |= zip(("late", "usable_from"), features.late, strict=True)
     return {name: array for name, array in arrays.items() if array.shape[1]}
@@ -367,6 +370,7 @@ def _make_gather(source: WindowSource) -> Callable[[Any], Any]:
         inputs = {name: tf.concat(arrays, axis=-1) for name, arrays in groups.items() if arrays}
         (target,) = read(ahead, "target")
         is_filler = (numbers < 0)[:, None, None]
-        return inputs, tf.where(is_filler, np.float32(np.nan), target)
+        target = tf.where(is_filler, np.float32(np.nan), target)
+        return inputs, target, *read(ahead, "weights")
 
     return gather

@@ -33,6 +33,11 @@ PRIOR_STRETCHES = 2.0
 """Stretches of time that simple weights are worth beside the errors: with 1 to 5 the error on 65
 tables and 279 single series of M3, at cutoffs inside their training rows, varies by 1 %."""
 
+MOST_ERROR = 2.0
+"""Error of a member that has a simple weight, in units of the least root mean squared error, at
+most: on the development tables of `benchmarks/accuracy/README.md` 1.5 and 3 are 0.4 and 0.3 %
+behind."""
+
 MIN_WEIGHT = 0.05
 """Smaller weights become 0: a member costs time and says little. On the tables of
 `PRIOR_STRETCHES` it saves 0.5 % of the error beside 0.02."""
@@ -47,17 +52,26 @@ class Errors:
         blocks: (W,) number of the stretch of one horizon that a window forecasts; the latest is 0.
         series: (W,) number of its series.
         of_mean: whether the mean is forecast, so that squared errors count; else absolute ones.
+        weights: (W, H) how much each row counts; None: all alike.
     """
 
     values: FloatArray
     blocks: IntArray
     series: IntArray
     of_mean: bool = False
+    weights: FloatArray | None = None
 
     def take(self, windows: NDArray[np.bool_]) -> Errors:
         """Return the errors on some of the windows (W,)."""
+        weights = self.weights
+        if weights is not None:
+            weights = weights[windows]
         return Errors(
-            self.values[:, windows], self.blocks[windows], self.series[windows], self.of_mean
+            self.values[:, windows],
+            self.blocks[windows],
+            self.series[windows],
+            self.of_mean,
+            weights,
         )
 
     @property
@@ -65,17 +79,26 @@ class Errors:
         """(W,) how much each window counts, by its age."""
         return counts_of(self.blocks)
 
+    @property
+    def counted(self) -> FloatArray:
+        """(M, W H) errors times the roots of what they count, by age and by the weight of rows."""
+        counted = self.values * np.sqrt(self.counts)[:, None]
+        if self.weights is not None:
+            counted = counted * np.sqrt(self.weights)
+        return counted.reshape(len(counted), -1)
+
     def best_weights(self) -> FloatArray:
         """Return the (M,) least-squares weights on the simplex, recent windows counting more."""
-        counted = self.values * np.sqrt(self.counts)[:, None]
-        return best_weights(counted.reshape(len(counted), -1))
+        return best_weights(self.counted)
 
     def losses(self, weights: FloatArray, windows: NDArray[np.bool_]) -> FloatArray:
         """Return the (W',) mean losses of a weighted sum on some windows (W,)."""
         together = np.tensordot(weights, self.values[:, windows], axes=1)
-        if self.of_mean:
-            return np.square(together).mean(axis=1)
-        return np.abs(together).mean(axis=1)
+        losses = np.square(together) if self.of_mean else np.abs(together)
+        if self.weights is not None:
+            losses = losses * self.weights[windows]
+        mean: FloatArray = losses.mean(axis=1)
+        return mean
 
 
 def counts_of(blocks: IntArray) -> FloatArray:
@@ -127,6 +150,9 @@ def drawn_weights(errors: Errors, simple: FloatArray) -> FloatArray:
 
     With B stretches, s the mean squared error of the simple weights and p `PRIOR_STRETCHES`, the
     mean squared error + s (p / B) |w - simple|^2 is minimised: few stretches move weights little.
+    Simple weights are those of the members that are not much worse than the best one
+    (`MOST_ERROR`), which `LEAST_BLOCKS` stretches may show. A bad one would draw twice: by its
+    share, and by its error in s.
 
     Source: egalitarian ridge of Diebold and Shin, Machine learning for regularized survey forecast
     combination, 2019.
@@ -138,10 +164,11 @@ def drawn_weights(errors: Errors, simple: FloatArray) -> FloatArray:
     Returns:
         (M,) weights of at least 0 with sum 1.
     """
-    counted = errors.values * np.sqrt(errors.counts)[:, None]
-    counted = counted.reshape(len(counted), -1)
-    size = float(np.linalg.norm(simple @ counted))
+    counted = errors.counted
     num_blocks = len(np.unique(errors.blocks))
+    if num_blocks >= LEAST_BLOCKS:
+        simple = _of_near_ones(simple, np.linalg.norm(counted, axis=1))
+    size = float(np.linalg.norm(simple @ counted))
     # (w - simple)_j is the sum over i of w_i (1 where i = j, else 0, less simple_j).
     distance = np.eye(len(simple)) - simple
     penalty = size * np.sqrt(PRIOR_STRETCHES / num_blocks) * distance
@@ -167,6 +194,23 @@ def mean_and_error(values: FloatArray, counts: FloatArray) -> tuple[float, float
     if degrees <= len(STUDENT):
         error *= STUDENT[max(degrees, 1) - 1]
     return mean, error
+
+
+def _of_near_ones(simple: FloatArray, sizes: FloatArray) -> FloatArray:
+    """Return (M,) simple weights of the members with an error near the least one.
+
+    They are equal where none of these has a simple weight.
+
+    Args:
+        simple: (M,) weights without evidence.
+        sizes: (M,) root mean squared errors, in any unit.
+    """
+    is_near = sizes <= MOST_ERROR * sizes.min()
+    near = np.where(is_near, simple, 0.0)
+    if not near.any():
+        near = is_near.astype(np.float64)
+    weights: FloatArray = near / near.sum()
+    return weights
 
 
 def _gains(errors: Errors, simple: FloatArray, folds: IntArray) -> FloatArray:

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from forecast.axes import FloatArray
 from forecast.errors import ArtifactError
 from forecast.experiment.settings import Experiment
-from forecast.inference.recording import model_weights
 from forecast.layers.runtime import build_apart
 from forecast.layers.traced import kind_of, mark_kind
 from forecast.models import build_model
+from forecast.models.counted_weights import names_in_order
 from forecast.section import decided
 from forecast.windows.index import WindowShape
 
@@ -92,6 +92,17 @@ def build_ensemble(config: Experiment, shape: WindowShape) -> Ensemble:
     return build_apart(partial(_build, config, shape), seed=config.training.seed)
 
 
+def member_model(config: Experiment, shape: WindowShape, number: int) -> keras.Model:
+    """Build one member of an ensemble, as it is before training.
+
+    Args:
+        config: the experiment.
+        shape: arrays that the ensemble reads and writes.
+        number: of the member.
+    """
+    return build_ensemble(config, shape).members[number].model
+
+
 def _build(config: Experiment, shape: WindowShape) -> Ensemble:
     settings = config.ensemble
     lengths = context_lengths(config, shape)
@@ -146,16 +157,15 @@ def keras_model(
         ArtifactError: a weight is missing, unknown or of another shape.
         ConfigError: see `build_model`.
     """
-    model = build_ensemble(config, shape).model
-    expected = {name: array.shape for name, array in model_weights(model).items()}
-    given = {name: array.shape for name, array in weights.items()}
-    if expected != given:
-        name, size = sorted(set(expected.items()) ^ set(given.items()))[0]
+    num_networks = config.ensemble.num_members
+    if num_networks > max(len(weights), 1):
         raise ArtifactError(
-            f"weights.safetensors: {name} with shape {size} does not fit the config: save the "
-            f"model again"
+            f"config.json has an ensemble of {num_networks:,} members, and weights.safetensors "
+            f"{len(weights):,} weights: save the model again"
         )
-    model.set_weights([weights[name] for name in expected])
+    names = names_in_order(lambda: _build(config, shape).model, weights)
+    model = build_ensemble(config, shape).model
+    model.set_weights([weights[name] for name in names])
     return model
 
 

@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,16 @@ from forecast.training.checkpoint import (
     save_checkpoint,
 )
 from forecast.training.epoch_batches import EpochBatches, learned_batches, validated_batches
-from forecast.training.events import Ended, EpochDone, Reporter, Started, StepDone, ignore
+from forecast.training.events import (
+    Ended,
+    EpochBegun,
+    EpochDone,
+    Live,
+    Reporter,
+    Started,
+    StepDone,
+    ignore,
+)
 from forecast.training.fingerprint import fingerprint
 from forecast.training.mirrored import spread_seeds
 from forecast.training.step import Learned, Run, make_run
@@ -70,6 +79,18 @@ class TrainingResult:
     def seconds(self) -> float:
         """Wall time of all epochs."""
         return sum(self.history.seconds)
+
+
+class Watch(NamedTuple):
+    """Observer of a training: where its events go, and what it may change.
+
+    Attributes:
+        report: gets each event.
+        live: the training under way.
+    """
+
+    report: Reporter
+    live: Live
 
 
 def train(
@@ -127,17 +148,21 @@ def train(
         decided(config.batch_size, "training.batch_size"),
         num_windows=decided(config.windows_per_epoch, "training.windows_per_epoch"),
     )
-    report(Started(epoch_estimate, run.compiled, run.native))
+    live = Live(run.model, run.optimizer, decided(config.epochs, "training.epochs"))
+    watch = Watch(report, live)
+    report(Started(epoch_estimate, run.compiled, run.native, live=live))
     try:
-        while (reason := _stop_reason(history, config)) is None:
-            history = _run_epoch(run, learned, validated, history, report)
+        while (reason := _stop_reason(history, config, live)) is None:
+            history = _run_epoch(run, learned, validated, history, watch)
             if history.best_epoch == len(history.loss):
                 best = run.model.get_weights()
             if checkpoint:
                 save_checkpoint(checkpoint, Checkpoint(run.values(), best, history, identity))
     finally:
-        model.set_weights(best)
-        report(Ended())
+        try:
+            report(Ended())
+        finally:
+            model.set_weights(best)
     return TrainingResult(history, reason)
 
 
@@ -146,12 +171,13 @@ def _run_epoch(
     learned: EpochBatches,
     validated: EpochBatches | None,
     history: History,
-    report: Reporter,
+    watch: Watch,
 ) -> History:
     """Train for one epoch, validate, and return the longer history."""
     start = time.perf_counter()
     epoch = len(history.loss) + 1
-    loss = _learn(run, learned, history, report)
+    watch.report(EpochBegun(epoch))
+    loss = _learn(run, learned, history, watch)
     if validated is None:
         val_loss = None
         val_losses = history.val_loss
@@ -165,7 +191,7 @@ def _run_epoch(
     with in_float32():  # a schedule computes the rate anew
         rate = float(np.array(run.optimizer.learning_rate))  # of all devices
     num_epochs = decided(run.config.epochs, "training.epochs")
-    report(EpochDone(epoch, num_epochs, loss, val_loss, rate, seconds, is_best))
+    watch.report(EpochDone(epoch, num_epochs, loss, val_loss, rate, seconds, is_best))
     return replace(
         history,
         loss=(*history.loss, loss),
@@ -176,7 +202,7 @@ def _run_epoch(
     )
 
 
-def _learn(run: Run, batches: EpochBatches, history: History, report: Reporter) -> float:
+def _learn(run: Run, batches: EpochBatches, history: History, watch: Watch) -> float:
     """Take the steps of one epoch, in calls that take about `SECONDS_PER_CALL`.
 
     Returns:
@@ -201,7 +227,7 @@ def _learn(run: Run, batches: EpochBatches, history: History, report: Reporter) 
     done = 0
     most = 1  # the first step alone, since its call is traced
     total = count = 0.0
-    while done < run.num_steps:
+    while done < run.num_steps and not (done and watch.live.stop):
         called = time.perf_counter()
         fields = run.learn(iterator, min(most, run.num_steps - done))
         learned = Learned(*(field.numpy() for field in fields))
@@ -212,8 +238,10 @@ def _learn(run: Run, batches: EpochBatches, history: History, report: Reporter) 
         total += float(learned.total)
         count += float(learned.measured)
         seconds = time.perf_counter() - start
-        report(replace(event, step=done, loss=total / max(count, 1.0), seconds=seconds))
-        most = max(1, int(SECONDS_PER_CALL * learned.steps / call_seconds))
+        mean = total / count if count else 0.0
+        watch.report(replace(event, step=done, loss=mean, seconds=seconds))
+        if not watch.live.every_step:
+            most = max(1, int(SECONDS_PER_CALL * learned.steps / call_seconds))
     if not count:
         raise TrainingError(
             "no training window has a measured target, so that there is nothing to learn from: "
@@ -277,8 +305,10 @@ def _mean_loss(run: Run, validated: EpochBatches, epoch: int) -> float:
     return total / count
 
 
-def _stop_reason(history: History, config: TrainingConfig) -> str | None:
+def _stop_reason(history: History, config: TrainingConfig, live: Live) -> str | None:
     """Return the reason to stop training, or None to continue."""
+    if live.stop and history.loss:
+        return "a callback stopped it"
     done = len(history.loss)
     num_epochs = decided(config.epochs, "training.epochs")
     if done >= num_epochs:

@@ -72,7 +72,11 @@ def _window_digest(source: WindowSource) -> str:
     count = min(PROBED_WINDOWS, len(source))
     numbers = np.linspace(0, len(source) - 1, count).astype(np.int64)
     inputs, target = source.batch(numbers)
-    for name, array in sorted({**inputs, "target": target}.items()):
+    arrays = {**inputs, "target": target}
+    weights = source.features.weights
+    if weights is not None:
+        arrays["weights"] = weights
+    for name, array in sorted(arrays.items()):
         digest.update(f"{name} {array.dtype.str} {array.shape} ".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return f"{len(source)} windows, sha256 {digest.hexdigest()[:12]}"

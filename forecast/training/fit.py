@@ -17,7 +17,7 @@ from forecast.models.keras_network import network_of
 from forecast.section import decided
 from forecast.training import Reporter, TrainingResult
 from forecast.training.budget import make_plan
-from forecast.training.ensemble import Ensemble, build_ensemble
+from forecast.training.ensemble import Ensemble, build_ensemble, member_model
 from forecast.training.fitted_network import FittedNetwork, TrainingRecord
 from forecast.training.judged_members import choose_weights, without_small
 from forecast.training.linear_members import fit_linear_member, fit_regressions
@@ -92,7 +92,10 @@ def fit_network(
             changes["epochs"] = math.ceil(REFIT_PART * epochs)
         config = prepared.config.training.model_copy(update=changes)
         file = checkpoint and member_checkpoint(checkpoint, number)
-        jobs.append(Job(member.name, member.model, prepared.training, validation, config, file))
+        build = partial(member_model, prepared.config, shape, number)
+        jobs.append(
+            Job(member.name, build, member.model, prepared.training, validation, config, file)
+        )
     plan = None
     if jobs and prepared.config.training.budget is not None:
         file = checkpoint and member_checkpoint(checkpoint, 2 * len(ensemble.members))
@@ -176,7 +179,7 @@ def refit_network(
         if member.seed is None:
             fit_linear_member(whole, member, chosen.penalties[member.name])
     jobs = []
-    for number, member in enumerate(ensemble.members, start=len(ensemble.members)):
+    for number, member in enumerate(ensemble.members):
         if member.seed is None or not chosen.record.weights[member.name]:
             continue
         epochs = chosen.record.histories[member.name].best_epoch
@@ -186,8 +189,9 @@ def refit_network(
         if chosen.plan and chosen.plan.windows_per_epoch[member.name] is not None:
             changes["windows_per_epoch"] = chosen.plan.windows_per_epoch[member.name]
         config = whole.config.training.model_copy(update=changes)
-        file = checkpoint and member_checkpoint(checkpoint, number)
-        jobs.append(Job(member.name, member.model, whole.training, None, config, file))
+        file = checkpoint and member_checkpoint(checkpoint, number + len(ensemble.members))
+        build = partial(member_model, whole.config, shape, number)
+        jobs.append(Job(member.name, build, member.model, whole.training, None, config, file))
     train_members(jobs, resume=resume, reporter=reporter)
     ensemble.set_weights(list(chosen.record.weights.values()))
     return replace(chosen, network=network_of(ensemble.model), make_model=lambda: ensemble.model)

@@ -39,14 +39,17 @@ def choose_weights(
         networks: the M members.
         is_linear: (M,) whether a member is a linear map.
     """
-    errors = validation_errors(prepared, networks)
+    errors = validation_errors(prepared, networks, robust=is_robust(prepared))
     evidence = independent_windows(prepared.validation.index)
     return cautious_weights(errors, is_linear, evidence, robust=is_robust(prepared))
 
 
 def is_robust(prepared: Prepared) -> bool:
     """Return whether outlier windows are down-weighted, as by an absolute loss."""
-    return prepared.config.training.loss in ROBUST
+    training = prepared.config.training
+    if training.has_own_loss:
+        return training.point == "median"
+    return training.loss in ROBUST
 
 
 def without_small(weights: FloatArray) -> FloatArray:
@@ -68,10 +71,18 @@ def independent_windows(index: WindowIndex) -> float:
     return float(((counts - 1) * index.stride + index.horizon).sum() / index.horizon)
 
 
-def validation_errors(prepared: Prepared, networks: Sequence[Network]) -> FloatArray:
+def validation_errors(
+    prepared: Prepared, networks: Sequence[Network], *, robust: bool = False
+) -> FloatArray:
     """Return the (M, W D, H) errors, forecast minus actual, of members on validation windows.
 
-    An error is 0 where the actual value is missing.
+    An error is 0 where the actual value is missing. Where rows have weights, errors are multiplied
+    by them, or by their roots where squares are added up.
+
+    Args:
+        prepared: the windows.
+        networks: the M members.
+        robust: whether roots of mean squares are added up, as in `robust_weights`.
     """
     source = prepared.validation
     errors_per_window = prepared.config.windows.horizon * prepared.features.target.shape[1]
@@ -85,6 +96,10 @@ def validation_errors(prepared: Prepared, networks: Sequence[Network]) -> FloatA
         if outputs.ndim == 5:  # (M, B, H, D, Q): each quantile is compared with the target
             target = np.repeat(target, outputs.shape[-1], axis=2)
         errors = outputs.reshape(*outputs.shape[:3], -1) - target  # (M, B, H, D Q)
+        weights = source.weights(numbers[start : start + WINDOWS_AT_ONCE])
+        if weights is not None:
+            counted = weights if robust else np.sqrt(weights)
+            errors = errors * counted[:, :, None]
         errors = errors.swapaxes(2, 3).reshape(len(networks), -1, errors.shape[2])
         batches.append(np.where(np.isfinite(errors).all(axis=0), errors, 0.0))
     return np.concatenate(batches, axis=1)

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from forecast.axes import FloatArray
 from forecast.baselines.moments import RidgeRows
 from forecast.baselines.ridge import RidgeWindow
 from forecast.experiment.prepare import Prepared
@@ -20,6 +21,7 @@ from forecast.training.ensemble import (
 )
 from forecast.training.fitted_network import FittedNetwork, TrainingRecord
 from forecast.training.judged_members import choose_weights, is_robust, without_small
+from forecast.windows.features import Features
 from forecast.windows.index import WindowIndex, WindowShape
 
 
@@ -92,12 +94,20 @@ def solve_member(
         scale=np.ones((prepared.panel.num_series, num_targets)),
         inputs=features.past[:, :num_targets].astype(np.float64),
         positions=prepared.panel.positions,
+        weights=row_weights(features),
     )
     if reads_known:
         rows = replace(rows, known=features.known.astype(np.float64))
     training = last_steps(prepared.training.index, context_length)
     validation = last_steps(prepared.validation.index, context_length)
     return RidgeWindow.fit(rows, training, validation, penalty=penalty, robust=is_robust(prepared))
+
+
+def row_weights(features: Features) -> FloatArray | None:
+    """Return (R,) how much each row counts, in float64; None: all alike."""
+    if features.weights is None:
+        return None
+    return features.weights.astype(np.float64)
 
 
 def last_steps(index: WindowIndex, length: int) -> WindowIndex:

@@ -1,13 +1,18 @@
-"""Members of an ensemble trained in parallel, in threads that share the rows and the cores."""
+"""Members of an ensemble trained in parallel, in threads that share the rows and the cores.
+
+Inside `training_elsewhere` another function trains them, such as one with the workers of a cluster.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -16,6 +21,7 @@ from forecast.layers.machine import core_count, free_bytes
 from forecast.section import decided
 from forecast.training import Ended, Event, Reporter, TrainingResult, train
 from forecast.training.batches import WindowSource
+from forecast.training.events import follows_one_network
 
 if TYPE_CHECKING:
     import keras
@@ -31,14 +37,42 @@ SPARE = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A network to train: its name, and the arguments of `forecast.training.train`."""
+    """A network to train: its name, and the arguments of `forecast.training.train`.
+
+    Attributes:
+        build: returns the network anew, with other weights; picklable.
+    """
 
     name: str
+    build: Callable[[], keras.Model]
     model: keras.Model
     training: WindowSource
     validation: WindowSource | None
     config: TrainingConfig
     checkpoint: Path | None
+
+
+TrainElsewhere: TypeAlias = Callable[
+    [Sequence[Job], bool, Callable[[Job, Event], None]], dict[str, TrainingResult]
+]
+"""Function that trains networks: it gets the jobs, whether to resume, and a function that takes
+each event; when it returns, the networks have their weights."""
+
+_elsewhere: ContextVar[TrainElsewhere | None] = ContextVar("elsewhere", default=None)
+
+
+@contextmanager
+def training_elsewhere(train_jobs: TrainElsewhere) -> Iterator[None]:
+    """Let another function train the networks of all fits inside this block.
+
+    Args:
+        train_jobs: the function.
+    """
+    token = _elsewhere.set(train_jobs)
+    try:
+        yield
+    finally:
+        _elsewhere.reset(token)
 
 
 class _StoppedError(Exception):
@@ -71,15 +105,18 @@ def train_members(
     lock = threading.Lock()
     is_stopped = threading.Event()
 
+    def tell(job: Job, event: Event) -> None:
+        if are_named:
+            event = replace(event, name=job.name)
+        if reporter is not None:
+            with lock:
+                reporter(event)
+
     def run(job: Job) -> TrainingResult:
         def report(event: Event) -> None:
             if is_stopped.is_set() and not isinstance(event, Ended):
                 raise _StoppedError
-            if are_named:
-                event = replace(event, name=job.name)
-            if reporter is not None:
-                with lock:
-                    reporter(event)
+            tell(job, event)
 
         return train(
             job.model,
@@ -91,7 +128,13 @@ def train_members(
             reporter=report,
         )
 
+    train_jobs = _elsewhere.get()
+    # callbacks of Keras change the network itself, which is here
+    if train_jobs is not None and jobs and not follows_one_network(reporter):
+        return train_jobs(jobs, resume, tell)
     num_parallel = count_parallel(jobs)
+    if follows_one_network(reporter):
+        num_parallel = 1
     if num_parallel <= 1:
         return {job.name: run(job) for job in jobs}
     with ThreadPoolExecutor(num_parallel) as pool:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from forecast.training.events import Ended, EpochDone, Event, Reporter, Started, StepDone
+from forecast.training.events import Both, Ended, EpochDone, Event, Reporter, Started, StepDone
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -218,12 +218,7 @@ def tensorboard_reporter(folder: str | Path) -> Reporter:
 
 def both(*reporters: Reporter) -> Reporter:
     """Return a reporter that passes every event to all of these."""
-
-    def report(event: Event) -> None:
-        for reporter in reporters:
-            reporter(event)
-
-    return report
+    return Both(reporters)
 
 
 def _event_line(event: Event) -> str | None:

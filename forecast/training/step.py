@@ -22,7 +22,7 @@ from forecast.layers.runtime import in_float32
 from forecast.layers.traced import key_of, trace_once
 from forecast.section import decided
 from forecast.training.batches import WindowSource, count_batches
-from forecast.training.losses import make_cell_losses
+from forecast.training.losses import loss_key, make_cell_losses, total_weight, weighed
 from forecast.training.mirrored import check_divisible, gradients_of_slices, make_strategy, mirror
 from forecast.training.weight_update import BAD_GRADIENT, BAD_WEIGHT, SOUND, fused_update
 
@@ -45,7 +45,7 @@ class Learned(NamedTuple):
         ending: `SOUND`, or the reason of the failure: `BAD_GRADIENT` before or `BAD_WEIGHT` after
             the last step was applied.
         total: sum of the losses of the measured cells.
-        measured: their number.
+        measured: their number, or their weight where rows have weights.
         loss: mean loss of the last batch.
         norm: norm of its gradients.
     """
@@ -113,26 +113,31 @@ def make_run(model: keras.Model, training: WindowSource, config: TrainingConfig)
     if strategy is not None:
         check_divisible(strategy, training, config)
         model = mirror(model, strategy)
-    scope: AbstractContextManager[Any] = nullcontext()
-    if strategy is not None:
-        scope = strategy.scope()
-    with in_float32(), scope:
-        optimizer, decay = _make_optimizer(config, all_steps)
-        optimizer.build(model.trainable_variables)
+    optimizer, decay = _build_optimizer(model, config, all_steps, strategy)
     loss = decided(config.loss, "training.loss")
-    measure = make_cell_losses(loss, quantile_levels=config.quantile_levels)
+    measure = make_cell_losses(
+        loss,
+        quantile_levels=config.quantile_levels,
+        reads_quantiles=config.forecasts_quantiles,
+    )
     compiled = compiles(config, all_steps)
     native = runs_natively(model)
     rounded = config.precision == "bfloat16"
     if rounded:
         check_rounding(model)
-    learn = _make_learn(
-        model, optimizer, measure, strategy=strategy, compiled=compiled, rounded=rounded
-    )
+    of_slice = _of_slice(model, measure, rounded=rounded)
+    learn = _make_learn(model, optimizer, of_slice, strategy=strategy, compiled=compiled)
     validate = _make_measure(model, measure, compiled=compiled)
 
     # With the variables, all that the graphs depend on.
-    graph = (loss, config.quantile_levels, compiled, native, rounded, strategy is not None)
+    graph = (
+        loss_key(loss),
+        config.quantile_levels,
+        compiled,
+        native,
+        rounded,
+        strategy is not None,
+    )
     rule = (config.optimizer, config.schedule, config.gradient_clip, config.weight_decay)
     learned = [*model.variables, *optimizer.variables, *decay]
     learn_key = validate_key = None
@@ -150,6 +155,19 @@ def make_run(model: keras.Model, training: WindowSource, config: TrainingConfig)
         learn=_at_first_call(learn_key, learned, learn),
         measure=_at_first_call(validate_key, model.variables, validate),
     )
+
+
+def _build_optimizer(
+    model: keras.Model, config: TrainingConfig, num_steps: int, strategy: Any
+) -> tuple[keras.Optimizer, Any]:
+    """Return the optimizer with its variables, on every device, and those of its schedule."""
+    scope: AbstractContextManager[Any] = nullcontext()
+    if strategy is not None:
+        scope = strategy.scope()
+    with in_float32(), scope:
+        optimizer, decay = _make_optimizer(config, num_steps)
+        optimizer.build(model.trainable_variables)
+    return optimizer, decay
 
 
 def compiles(config: TrainingConfig, num_steps: int) -> bool:
@@ -186,27 +204,24 @@ def _of_slice(model: keras.Model, measure: Any, *, rounded: bool) -> Callable[..
 def _make_learn(
     model: keras.Model,
     optimizer: keras.Optimizer,
-    measure: Any,
+    of_slice: Callable[..., Any],
     *,
     strategy: Any,
     compiled: bool,
-    rounded: bool,
 ) -> Callable[..., Any]:
     """Return `Run.learn`, not yet traced."""
     import tensorflow as tf
 
     from forecast.layers.clusters import cluster, tracing
 
-    of_slice = _of_slice(model, measure, rounded=rounded)
-
     def gradients_of(batch: Any) -> tuple[Any, Any, list[Any]]:
-        """Return the sum of the losses, the measured cells, and the gradients."""
+        """Return the sum of the losses, the measured cells or their weight, and the gradients."""
         count = _count_measured(batch[1], model.compute_dtype)
         if strategy is None:
             total, gradients = of_slice(batch, count)
         else:
             total, gradients = gradients_of_slices(strategy, of_slice, batch, count)
-        return total, count, gradients
+        return total, total_weight(batch, count), gradients
 
     update = None
     if strategy is None and not compiled:
@@ -224,7 +239,7 @@ def _make_learn(
     def step(batch: Any) -> tuple[Any, Any, Any, Any, Any]:
         """Return the fields of `Learned` after the first."""
         total, count, gradients = gradients_of(batch)
-        loss = total / tf.maximum(count, 1.0)
+        loss = tf.math.divide_no_nan(total, count)
         if update is not None:
             outcome, norm = update(gradients, loss)
             return outcome, total, count, loss, norm
@@ -268,19 +283,23 @@ def slice_gradients(
 ) -> tuple[Any, Any]:
     """Return the sum of the losses of a batch, or of a slice of one, and its gradients.
 
+    Losses are multiplied by the weights of their rows, and their sum is divided by the number of
+    cells, not by the weight of the batch: over all batches the mean weight is 1, and a batch of
+    light rows moves the network little.
+
     Args:
         model: the network.
         measure: from `make_cell_losses`.
-        batch: inputs and target of the batch or slice.
+        batch: inputs, target and, if there are any, weights of the batch or slice.
         count: measured cells of the whole batch.
         l2_fraction: factor of the L2 terms.
     """
     import tensorflow as tf
 
-    inputs, target = batch
+    inputs, target, *weights = batch
     with tf.GradientTape() as tape:
         cells, _ = measure(target, model(inputs, training=True))
-        total = tf.reduce_sum(cells)
+        total = tf.reduce_sum(weighed(cells, weights))
         minimised = total / tf.maximum(count, 1.0) + l2_fraction * sum(model.losses)
     weights = [variable.value for variable in model.trainable_variables]
     gradients = tape.gradient(minimised, weights)
@@ -295,10 +314,10 @@ def _make_measure(model: keras.Model, measure: Any, *, compiled: bool) -> Callab
 
     def measured(iterator: Any, num_batches: Any) -> Any:
         def body(done: Any, total: Any, count: Any) -> Any:
-            inputs, target = next(iterator)
+            inputs, target, *weights = next(iterator)
             cells, measured_cells = measure(target, model(inputs, training=False))
-            total += tf.reduce_sum(tf.cast(cells, tf.float64))
-            count += tf.reduce_sum(tf.cast(measured_cells, tf.float64))
+            total += tf.reduce_sum(tf.cast(weighed(cells, weights), tf.float64))
+            count += tf.reduce_sum(tf.cast(weighed(measured_cells, weights), tf.float64))
             return done + 1, total, count
 
         zero = tf.constant(0.0, tf.float64)

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from forecast.axes import FloatArray
 from forecast.data.dates.number_dates import weeks_in_iso_year
-from forecast.data.frequency import Frequency, wall_clock
-from forecast.data.grid import DAY, TICKS, parse_grid
+from forecast.data.frequency import Frequency, in_longest_unit, wall_clock
+from forecast.data.grid import DAY, TICKS
 from forecast.errors import ConfigError, nearest
 from forecast.windows.public_holidays import beside_holiday, check_holidays, on_holiday
 
@@ -181,7 +181,7 @@ def default_calendar(freq: Frequency) -> tuple[str, ...]:
     """
     if freq.is_integer:
         return ()
-    grid = parse_grid(freq.alias).in_longest_unit()
+    grid = in_longest_unit(freq.alias)
     if grid.tick > DAY:
         return ("hour", "weekday", "day_of_year")
     if grid.tick and grid.tick < TICKS["h"]:
@@ -204,7 +204,7 @@ def _has_days(freq: Frequency) -> bool:
     """Return whether a step is a day or less."""
     if freq.is_integer:
         return False
-    grid = parse_grid(freq.alias).in_longest_unit()
+    grid = in_longest_unit(freq.alias)
     return 0 < grid.tick < DAY or (grid.base in ("D", "B") and grid.multiple == 1)
 
 

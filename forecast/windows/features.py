@@ -23,7 +23,9 @@ from forecast.transforms.chain import TransformSpec
 from forecast.transforms.missing import Filled, MissingPolicy, fill_missing
 from forecast.windows.calendar import calendar_columns, calendar_features, weekdays_of
 from forecast.windows.index import WindowShape
+from forecast.windows.seen_values import ranges_of, seen_categories
 from forecast.windows.splits import Part, part_rows
+from forecast.windows.window_weights import as_float32, learned_targets
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Features:
             may be used.
         sizes: number of codes of every categorical column: past, known, static.
         weekdays: (R,) local weekday, Monday 0; None where steps are beyond a day.
+        weights: (R,) float32 how much each row counts in what is learned (`row_weights`); None: all
+            alike. Rows of weight 0 have no `target`.
     """
 
     past: NDArray[np.float32]
@@ -75,6 +79,7 @@ class Features:
     late: tuple[NDArray[np.float32], IntArray] | None
     sizes: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
     weekdays: NDArray[np.int8] | None = None
+    weights: NDArray[np.float32] | None = None
 
     @cached_property
     def usable(self) -> NDArray[np.bool_]:
@@ -154,12 +159,14 @@ class FeatureMap:
         static = _fit_scaler(
             settings.covariates, numbers, Rows(seen, np.zeros_like(seen)), num_series
         )
-        vocabulary = {name: _seen(panel, name, measured, seen) for name in columns.categorical}
-        ranges = _ranges(
+        vocabulary = {
+            name: seen_categories(panel, name, measured, seen) for name in columns.categorical
+        }
+        ranges = ranges_of(
             _numeric(columns, columns.past_covariates + columns.known_covariates),
             measured[:, numeric],
         )
-        ranges |= _ranges(_numeric(columns, columns.static_covariates), numbers)
+        ranges |= ranges_of(_numeric(columns, columns.static_covariates), numbers)
         return cls(columns, settings, target, covariates, static, vocabulary, ranges)
 
     def apply(self, panel: Panel, filled: Filled | None = None) -> Features:
@@ -192,7 +199,7 @@ class FeatureMap:
             known_codes=self._codes(panel, filled.values, columns.known_covariates),
             static=self._static(panel),
             static_codes=self._codes(panel, panel.static_values, columns.static_covariates),
-            target=target,
+            target=learned_targets(target, panel.weights),
             filled=filled,
             late=late,
             sizes=(
@@ -201,6 +208,7 @@ class FeatureMap:
                 self._sizes(columns.static_covariates),
             ),
             weekdays=weekdays_of(panel.timestamps, panel.freq),
+            weights=as_float32(panel.weights),
         )
 
     def input_names(self) -> dict[str, tuple[str, ...]]:
@@ -369,26 +377,6 @@ def _fit_scaler(
     if name == "none" or not values.shape[1]:
         return None
     return TRANSFORMS[name].fit(values, rows, num_series=num_series, scope="global")
-
-
-def _ranges(names: tuple[str, ...], values: NDArray[np.float64]) -> dict[str, tuple[float, float]]:
-    """Return the smallest and largest value of each column that has any."""
-    low = np.fmin.reduce(values, axis=0, initial=np.inf)
-    high = np.fmax.reduce(values, axis=0, initial=-np.inf)
-    return {
-        name: (float(low[i]), float(high[i])) for i, name in enumerate(names) if np.isfinite(low[i])
-    }
-
-
-def _seen(
-    panel: Panel, name: str, measured: NDArray[np.float64], series: IntArray
-) -> tuple[str, ...]:
-    """Return the categories in training rows; of a static column, in series that have such rows."""
-    if name in panel.columns.static_covariates:
-        codes = panel.static_values[series, panel.columns.static_covariates.index(name)]
-    else:
-        codes = measured[:, panel.columns.dynamic.index(name)]
-    return tuple(panel.categories[name][int(code)] for code in np.unique(codes[np.isfinite(codes)]))
 
 
 def _joined(blocks: Sequence[NDArray[Any]], num_rows: int) -> NDArray[np.float32]:

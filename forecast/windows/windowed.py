@@ -51,6 +51,17 @@ class WindowedFeatures:
         inputs = {name: array for name, array in inputs.items() if array.shape[-1]}
         return inputs, features.target[ahead]
 
+    def weights(self, numbers: IntArray) -> NDArray[np.float32] | None:
+        """Return (B, H) how much the forecast rows of windows count; None: all alike.
+
+        Args:
+            numbers: (B,) window numbers.
+        """
+        if self.features.weights is None:
+            return None
+        _, first = self.index.locate(numbers)
+        return self.features.weights[self.index.horizon_rows(first)]
+
     def _past(self, context: IntArray) -> NDArray[np.float32]:
         """Return (B, L, P) past inputs.
 

@@ -20,15 +20,18 @@ import pytest
 from backtests import experiment, hourly
 
 from forecast.backtest import folder as backtesting
+from forecast.backtest.block_work import BLOCKS, RunBlocks
 from forecast.backtest.blocks import decode_block, encode_block
 from forecast.backtest.entrants import BaselineModel
-from forecast.backtest.folder import BLOCKS, backtest_run, backtest_table
+from forecast.backtest.folder import backtest_run, backtest_table
 from forecast.backtest.rolling import Block
 from forecast.cli import main
-from forecast.errors import BacktestError, OutputError
+from forecast.cluster.backtest_blocks import blocks_with
+from forecast.errors import BacktestError, DataError, OutputError
 from forecast.experiment.settings import Experiment
 from forecast.files import atomic as files
 from forecast.runs import pictures
+from forecast.search.processes import LocalProcesses
 from forecast.training.voice import Voice
 
 RESULTS = (
@@ -460,3 +463,51 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     assert said in err
     assert [line for line in out.splitlines() if not line.startswith("reading ")] == []
     assert not (tmp_path / "out").exists()
+
+
+def test_fits_in_other_processes_give_the_same_files(table: str, tmp_path: Path) -> None:
+    config = of_baselines()
+    run(config, table, tmp_path / "here")
+    elsewhere = blocks_with(LocalProcesses(2))
+    with pytest.raises(KeyboardInterrupt):
+        stop_after_one(config, table, tmp_path / "there", elsewhere)
+    stored = sorted(path.name for path in (tmp_path / "there" / BLOCKS).iterdir())
+    assert len(stored) == 1
+    said: list[str] = []
+    backtest_run(
+        config,
+        table,
+        out=tmp_path / "there",
+        resume=True,
+        elsewhere=elsewhere,
+        voice=Voice(said.append),
+    )
+    assert "1 of 3 fits are done" in said
+    assert contents(tmp_path / "there") == contents(tmp_path / "here")
+
+
+def stop_after_one(config: Experiment, table: str, folder: Path, elsewhere: RunBlocks) -> None:
+    """End the driver after the first block, as Ctrl-C does."""
+
+    def say(line: str) -> None:
+        if line.startswith("cutoff"):
+            raise KeyboardInterrupt
+
+    backtest_run(config, table, out=folder, elsewhere=elsewhere, voice=Voice(say))
+
+
+def test_an_error_of_another_process_is_that_of_this_one(table: str, tmp_path: Path) -> None:
+    config = of_baselines(history=3, models=[experiment().name])
+    errors = []
+    for number, elsewhere in enumerate((None, blocks_with(LocalProcesses(1)))):
+        with pytest.raises(DataError) as caught:
+            backtest_run(
+                config,
+                table,
+                out=tmp_path / str(number),
+                elsewhere=elsewhere,
+                voice=Voice(lambda _: None),
+            )
+        errors.append(str(caught.value))
+    assert errors[0] == errors[1]
+    assert not list(tmp_path.glob("[01]"))

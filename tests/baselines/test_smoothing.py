@@ -35,7 +35,9 @@ def test_the_recursion_is_that_of_statsmodels(form: Form) -> None:
     parameters = np.array(
         [0.35, 0.05 * form.has_trend, 0.2 * form.has_season, 0.9 * form.has_trend]
     )
-    level, trend, season = recursion._first_states(values[None], np.zeros(1, int), form, MONTHS)
+    kinds = np.array([form.has_trend]), np.array([form.has_season])
+    given = recursion.Smoothed(values[None], parameters[None, None], *kinds)
+    level, trend, season = recursion._first_states(given, np.zeros(1, int), MONTHS)
     known = {"initial_level": level[0]}
     used = [True, form.has_trend, form.has_season, form.has_trend]
     if form.has_trend:
@@ -162,6 +164,38 @@ def test_theta_divides_out_the_season() -> None:
     expected = ThetaModel(values, period=MONTHS, method="multiplicative").fit().forecast(24)
     made = theta(values.to_numpy()[None, :, None], Steps(24, 1, MONTHS))[0, :, 0]
     np.testing.assert_allclose(made, expected, rtol=0.01)
+
+
+def weeks_of_hours(weekend: float, noise: float = 2.0) -> np.ndarray:
+    """Return six weeks of hours with a day of 6 steps, and days of rest at another level."""
+    rng = np.random.default_rng(7)
+    rows = np.arange(6 * 42)
+    day = np.array([60.0, 50.0, 90.0, 120.0, 110.0, 80.0])[rows % 6]
+    rest = np.where(rows % 42 >= 30, weekend, 1.0)
+    return day * rest + noise * rng.normal(size=len(rows))
+
+
+def test_theta_takes_the_week_as_season_where_days_differ() -> None:
+    values = weeks_of_hours(weekend=0.6)
+    series = pd.Series(values, index=pd.date_range("2020", periods=len(values), freq="h"))
+    expected = ThetaModel(series, period=42, method="multiplicative").fit().forecast(42)
+    made = theta(values[None, :, None], Steps(42, 1, 6, week_length=42))[0, :, 0]
+    np.testing.assert_allclose(made, expected, rtol=0.01)
+
+
+@pytest.mark.parametrize(("weekend", "num_rows"), [(1.0, 252), (0.6, 125)])
+def test_theta_keeps_the_day_as_season(weekend: float, num_rows: int) -> None:
+    """Where all days are alike, and where the history has less than three weeks."""
+    values = weeks_of_hours(weekend)[None, -num_rows:, None]
+    made = theta(values, Steps(24, 1, 6, week_length=42))
+    np.testing.assert_array_equal(made, theta(values, Steps(24, 1, 6)))
+
+
+def test_theta_decides_about_the_week_series_by_series() -> None:
+    both = np.stack([weeks_of_hours(0.6), weeks_of_hours(1.0)])[:, :, None]
+    steps = Steps(24, 1, 6, week_length=42)
+    alone = np.concatenate([theta(values[None], steps) for values in both])
+    np.testing.assert_allclose(theta(both, steps), alone)
 
 
 @pytest.mark.parametrize(

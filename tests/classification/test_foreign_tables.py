@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.classification.categories.category_forecaster import read_series
+from forecast.classification.categories.category_table import read_series
 from forecast.classification.symbols.symbol_rows import read_symbols
 from forecast.classification.tables.sequence_table import read_sequences
 from forecast.cli.entry import main

@@ -30,7 +30,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_has_all_its_files(place: Path) -> None:
     found = {path.relative_to(place / "run") for path in (place / "run").rglob("*")}
     assert {Path(name) for name in FILES} - {
-        Path(name) for name in ("labels.csv", "labels.png", "attention.png")
+        Path(name) for name in ("labels.csv", "labels.png", "attention.png", "model.sig")
     } <= found
     scores = pd.read_csv(place / "run" / "scores.csv", index_col="model")
     assert {"bigru", "ridge on summaries", "class frequencies"} <= set(scores.index)

@@ -531,6 +531,7 @@ def test_killed_training_resumes_to_the_same_bits(tmp_path, capsys):
 COMMANDS = (
     "check",
     "fit",
+    "split",
     "predict",
     "evaluate",
     "export",
@@ -538,6 +539,7 @@ COMMANDS = (
     "explain",
     "update",
     "rollback",
+    "sign",
     "monitor",
     "plot",
     "report",

@@ -39,8 +39,8 @@ def scripts() -> dict[str, str]:
 
 COMPLETED = {
     "fo": [
-        "check fit predict evaluate export serve explain update rollback monitor plot report "
-        "backtest tune classify categories symbols leak-check show-config"
+        "check fit split predict evaluate export serve explain update rollback sign monitor plot "
+        "report backtest tune classify categories symbols leak-check show-config"
     ],
     "forecast fi": ["fit"],
     "forecast fit --re": ["--replace --resume --require-skill"],

@@ -21,6 +21,7 @@ WRONG = {
     "--known": "a,a",
     "--past": "a,a",
     "--static": "a,a",
+    "--weights": "",
     "--categorical": "a",
     "--sheet": "",
     "--freq": "xyz",

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from forecast.data.dates import stamp_text
 from forecast.data.dates.stamp_text import read_text
 from forecast.data.findings import FindingLog
 from forecast.data.load import load_panel
@@ -216,3 +217,32 @@ def test_the_start_of_an_interval_is_the_timestamp(pattern):
 def test_an_offset_is_no_interval(stamps):
     panel = load_panel(table(written(stamps, "%Y-%m-%d %H:%M-01:00")))
     assert pd.DatetimeIndex(panel.timestamps).equals(stamps + pd.Timedelta(hours=1))
+
+
+PLAIN_PIECES = (
+    "2015-01-31", "2015-02-30", "0001-01-01", "9999-12-31", "2015-1-31", "2015-01", "2015",
+)  # fmt: skip
+PLAIN_CLOCKS = ("", " 13:00", "T13:00:59", " 24:00", " 23:60", " 1:00", "T13:00:00Z", " 13.00", " ")
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_plain_dates_are_read_at_once_as_after_all_looks_at_them(seed, monkeypatch):
+    """Columns of a few kinds of cells, some of which only look plain, once with and once without
+    the short way."""
+    draw = np.random.default_rng(seed)
+    num_kinds = draw.integers(1, 4)
+    kinds = [draw.choice(PLAIN_PIECES[:1] + PLAIN_PIECES) for _ in range(num_kinds)]
+    kinds = [str(kind) + str(draw.choice(PLAIN_CLOCKS)) for kind in kinds]
+    cells = pa.chunked_array([draw.choice(kinds, 12).tolist()])
+
+    def outcome():
+        log = FindingLog(strict=True)
+        try:
+            stamps = read_text(cells, Table(Columns(), {}, 12), None, log)
+        except DataError as error:
+            return str(error)
+        return stamps.type, stamps.cast(pa.int64()).to_pylist(), log.findings, log.decisions
+
+    short = outcome()
+    monkeypatch.setattr(stamp_text, "_are_plain", lambda _: False)
+    assert short == outcome()

@@ -126,6 +126,8 @@ CUT = {
     "a date alone": ["2024-02-10"],
     "words in the middle": ["Source: us", "2024-02-10,4,5"],
     "a row with too many cells": ["Source: us,1,2,3"],
+    "words in the middle as below": ["Source: us", "2024-02-10,4,5", "Source: us"],
+    "51 lines of words": ["x"] * 51,
 }
 
 
@@ -135,6 +137,14 @@ def test_damage_below_is_no_footer(case: str, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(text + "\n")
     found = diagnose(tmp_path / "a.csv", Columns(time_col="date", target_cols=("load",)))
     assert [finding.code for finding in found.errors] == ["ragged_row"]
+
+
+def test_50_lines_of_words_below_are_left_out(tmp_path: Path) -> None:
+    text = "\n".join(["date,load,temp", *(",".join(row) for row in BODY), *["x", "y"] * 25])
+    (tmp_path / "a.csv").write_text(text + "\n")
+    found = diagnose(tmp_path / "a.csv", Columns(time_col="date", target_cols=("load",)))
+    assert not found.errors
+    assert any("50 lines below the table" in finding.message for finding in found.findings)
 
 
 def test_words_below_a_table() -> None:

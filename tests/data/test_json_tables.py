@@ -112,6 +112,10 @@ def test_a_compressed_document(tmp_path: Path) -> None:
         "[1, 2]",
         "ds,y\n1,2",
         "[" * 100_000,
+        '[{"ds": "2024-01-01", "y": ' + "9" * 5000 + "}]",
+        json.dumps([{"ds": day, "y": 1, "unique_id": "\ud800"} for day in WORDS]),
+        json.dumps([{"ds": day, "y\udfff": 1} for day in WORDS]),
+        json.dumps([{f"name {row}": 1} for row in range(4000)]),
         "\x00",
     ],
 )

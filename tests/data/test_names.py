@@ -268,6 +268,35 @@ def test_spellings_of_one_id_are_one_series_and_that_is_said() -> None:
         load_panel(series_of(["1", "1.0"]))
 
 
+TWINS = {
+    "an accent of its own": ("Caf\u00e9", "Cafe\u0301"),
+    "a space at the end": ("Store 1", "Store 1 "),
+    "two spaces": ("Store 1", "Store  1"),
+    "a space without a break": ("Store 1", "Store\u00a01"),
+    "no width": ("Store", "Sto\u200bre"),
+    "a mark of the order of bytes": ("Store", "\ufeffStore"),
+    "the sign for angstrom": ("\u00c5", "\u212b"),
+}
+
+
+@pytest.mark.parametrize("twins", TWINS)
+def test_ids_that_look_alike_are_different_series_and_that_is_said(twins: str) -> None:
+    one, other = TWINS[twins]
+    panel = load_panel(series_of([one, other, "Store 2"]))
+    assert panel.num_series == 3
+    (note,) = [note for note in panel.notes if "look alike" in note]
+    assert ascii(one) in note
+    assert ascii(other) in note
+    assert "Store 2" not in note
+
+
+def test_ids_that_look_different_are_not_spoken_of() -> None:
+    names = ["A", "a", "B-1", "B_1", "B 1", "m2", "m\u00b2", "\u00e9", "e", "\u4e2d"]
+    panel = load_panel(series_of(names))
+    assert panel.num_series == len(names)
+    assert not [note for note in panel.notes if "look alike" in note]
+
+
 def test_ids_may_be_numbers_on_every_road(tmp_path: Path) -> None:
     columns = Columns(static_covariates=("unique_id",))
     for road in ROADS.values():

@@ -6,6 +6,7 @@ Most are made from 60 daily rows of one series, with a horizon of 2 steps.
 from __future__ import annotations
 
 import gzip
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from forecast.data.formats.database import Query
+
+SELECT = Query(
+    "SELECT DATE '2025-01-01' + CAST(range AS INTEGER) AS ds, sin(range) + range % 7 AS y "
+    "FROM range(60)"
+)
 
 Edit = Callable[[Any], Any]
 
@@ -88,6 +96,16 @@ def text(**changes: str) -> str:
     for old, new in changes.items():
         written = written.replace(old, new)
     return written
+
+
+def workbook(far: str = "") -> bytes:
+    """The daily rows as a workbook, with one more cell at a far place."""
+    target = io.BytesIO()
+    with pd.ExcelWriter(target, engine="openpyxl") as writer:
+        days().to_excel(writer, index=False)
+        if far:
+            writer.book.active[far] = "x"
+    return target.getvalue()
 
 
 def years_across(shops: list[str]) -> pd.DataFrame:
@@ -204,6 +222,12 @@ ERRORS = {
         settings={"data.sheet": "nort"},
         suffix=".xlsx",
     ),
+    "a cell in a far corner": Provoked(
+        "far_cells",
+        lambda: workbook("XFD1048576"),
+        edit=lambda _: workbook(),
+        suffix=".xlsx",
+    ),
     "no workbook": Provoked("damaged_file", lambda: "PK", untried="a copy", suffix=".xlsx"),
     "json": Provoked("json", lambda: "{}", untried="the document", suffix=".json"),
     "json lines": Provoked("json_lines", lambda: "[1]\n", untried="the lines", suffix=".jsonl"),
@@ -221,6 +245,9 @@ ERRORS = {
         untried="the targets",
     ),
     # ---- objects
+    "query that writes": Provoked(
+        "database", lambda: Query("CREATE TABLE days (ds DATE)"), lambda _: SELECT, is_object=True
+    ),
     "no table": Provoked("table_kind", lambda: 3, lambda _: days(), is_object=True),
     "matrix": Provoked("table_kind", lambda: np.ones((9, 2)), lambda _: days(), is_object=True),
     "periods": Provoked(
@@ -314,6 +341,23 @@ ERRORS = {
         "static_changes",
         lambda: days(size=np.arange(60)),
         settings={"data.static_covariates": ("size",)},
+    ),
+    "a weight below 0": Provoked(
+        "bad_weights",
+        lambda: days(w=[1.0] * 59 + [-1.0]),
+        lambda frame: frame.assign(w=1.0),
+        settings={"data.weight_col": "w"},
+    ),
+    "no weight in a set": Provoked(
+        "no_weight",
+        lambda: days(w=[0.0] * 30 + [1.0] * 30),
+        lambda frame: frame.assign(w=1.0),
+        settings={
+            "data.weight_col": "w",
+            "windows.horizon": 2,
+            "evaluation.validation_size": 10,
+            "evaluation.test_size": 20,
+        },
     ),
     "wide without numbers": Provoked(
         "no_series",

@@ -26,6 +26,8 @@ from forecast.experiment.settings import Experiment
 from forecast.forecasting.forecaster import Forecaster
 from forecast.models import build_model
 from forecast.runs.update import start_of
+from forecast.scores.metrics import SCORES
+from forecast.scores.own_metrics import forget_metrics
 
 HOURS = 80
 BASE: dict[str, Any] = {
@@ -150,6 +152,20 @@ def gathered(windows: Any) -> object:
 def learned(config: Experiment, table: Any) -> object:
     """The training windows."""
     return gathered(prepare(config, table).training)
+
+
+def weighed(config: Experiment, table: Any) -> object:
+    """How much each forecast row of the training windows counts."""
+    windows = prepare(config, table).training
+    weights = windows.weights(np.arange(len(windows)))
+    return weights is None or weights.tobytes()
+
+
+def scored(config: Experiment, table: Any) -> object:
+    """Names in the table of scores, which is as it was afterwards."""
+    forget_metrics()
+    prepare(config, table)
+    return set(SCORES)
 
 
 def chosen_on(config: Experiment, table: Any) -> object:
@@ -340,6 +356,7 @@ ROWS: dict[str, Row] = {
     "data.known_covariates": Row((panel, learned, named_inputs, size)),
     "data.static_covariates": Row((panel, learned, named_inputs, size), table=with_constant_a),
     "data.categorical": Row((named_inputs, learned, size), base={"data.past_covariates": ["a"]}),
+    "data.weight_col": Row((weighed, learned)),
     "data.freq": Row(
         (panel, learned),
         base={"data.gaps": "skip", "windows.context_length": 2},
@@ -445,6 +462,9 @@ ROWS: dict[str, Row] = {
     "training.quantile_levels": Row(
         (weights, losses, forecast_columns), base={"training.loss": "quantile"}
     ),
+    "training.loss_reads": Row(
+        (weights, losses, forecast_columns), base={"training.loss": "own_functions:either"}
+    ),
     "training.optimizer": Row((weights,), stays=(output,)),
     "training.learning_rate": Row((weights, rates)),
     "training.schedule": Row((weights, rates), base={"training.epochs": 3}),
@@ -475,6 +495,7 @@ ROWS: dict[str, Row] = {
     "evaluation.purge": Row((learned, chosen_on)),
     "evaluation.split_by": Row((learned, chosen_on, judged_on)),
     "evaluation.stride": Row((chosen_on, judged_on), stays=(learned,)),
+    "evaluation.metrics": Row((scored,), stays=(learned,)),
     **{
         path: Row((backtested,), stays=(learned,), base={"backtest.models": ["drift"]})
         for path in ALTERNATIVES

@@ -26,6 +26,7 @@ from forecast.runs.run import fit_run
 from forecast.runs.use import predict_run
 from forecast.training.earned_weights import Errors
 from forecast.training.voice import Voice
+from forecast.windows import calendar
 from forecast.windows.index import index_windows
 from forecast.windows.splits import Part
 
@@ -81,17 +82,19 @@ def test_without_simple_members_the_model_forecasts_alone() -> None:
     assert all("context" in name for name in forecaster.fitted.members)
 
 
-def test_a_week_that_repeats_is_forecast_at_least_as_well_as_by_the_best_baseline() -> None:
-    table = days(140, noise=0.3)
-    forecaster = Forecaster(horizon=7).fit(table.head(126), verbose=0)
-    made = forecaster.predict(horizon=14).values[0, :, 0]
-    actual = table["y"].to_numpy()[126:]
+def test_a_week_that_repeats_is_forecast_as_well_as_by_the_best_baseline() -> None:
+    """On average over six series: on one alone it is chance which baseline is best."""
+    series = [days(140, seed, str(seed), noise=0.3) for seed in range(6)]
+    table = pd.concat([each.head(126) for each in series])
+    forecaster = Forecaster(horizon=7).fit(table, verbose=0)
+    made = forecaster.predict(horizon=14).values[:, :, 0]
+    actual = np.stack([each["y"].to_numpy()[126:] for each in series])
     panel = forecaster._prepared.panel
     errors = [
-        np.abs(baseline_ahead(forecaster.fitted, panel, name, 14)[0, :, 0] - actual).mean()
+        np.abs(baseline_ahead(forecaster.fitted, panel, name, 14)[:, :, 0] - actual).mean()
         for name in BASELINE_NAMES
     ]
-    assert np.abs(made - actual).mean() <= 1.1 * min(errors)
+    assert np.abs(made - actual).mean() <= 1.05 * min(errors)
 
 
 def test_a_short_table_is_judged_at_earlier_cutoffs_and_has_intervals(tmp_path: Path) -> None:
@@ -153,6 +156,50 @@ def test_weights_at_a_cutoff_come_from_the_other_stretches(monkeypatch: pytest.M
     assert (after[2, np.abs(blocks - 4) > 1] < 0.5).all()
 
 
+def hours(num_days: int, holidays: range = range(0)) -> pd.DataFrame:
+    """Hours of days with two peaks, and of weekends and holidays without them."""
+    rng = np.random.default_rng(1)
+    hour = np.arange(24)
+    of_day = 10 + 20 * np.exp(-((hour - 8) ** 2) / 4) + 15 * np.exp(-((hour - 17) ** 2) / 8)
+    of_weekend = 8 + 5 * np.exp(-((hour - 14) ** 2) / 20)
+    is_free = [day % 7 >= 5 or day in holidays for day in range(num_days)]
+    values = np.concatenate([of_weekend if free else of_day for free in is_free])
+    stamps = pd.date_range("2024-01-01", periods=24 * num_days, freq="h")
+    noise = rng.normal(0, 1, len(values))
+    return pd.DataFrame({"unique_id": "a", "ds": stamps, "y": values + noise})
+
+
+@pytest.mark.parametrize(
+    ("table", "horizon", "stretches"),
+    [
+        (hours(30), 24, 28),
+        (hours(30), 48, 14),
+        (hours(30), 1, 28),
+        (hours(60), 168, 12),
+        (days(160), 7, 12),
+    ],
+)
+def test_members_are_compared_on_four_weeks_of_days_with_hours(
+    table: pd.DataFrame, horizon: int, stretches: int
+) -> None:
+    prepared = prepare(Experiment().with_settings({"windows.horizon": horizon}), table)
+    assert combine._most_blocks(prepared) == stretches
+
+
+def test_holidays_before_the_cutoff_do_not_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After eleven days without work the errors of these alone would leave the usual weeks."""
+    table = hours(63, holidays=range(40, 51))
+    history = table.head(24 * 52)
+    actual = table["y"].to_numpy()[24 * 56 : 24 * 63]  # a week from the second Monday on
+    errors = []
+    for most in (combine.MOST_BLOCKS, combine.ROLLED_BLOCKS):
+        monkeypatch.setattr(combine, "MOST_BLOCKS", most)
+        forecaster = Forecaster(horizon=24, seeds=0, linear="member").fit(history, verbose=0)
+        made = [forecaster.predict(table.head(24 * day)).values[0, :, 0] for day in range(56, 63)]
+        errors.append(float(np.abs(np.concatenate(made) - actual).mean()))
+    assert errors[0] < 0.95 * errors[1]
+
+
 def test_a_new_series_is_smoothed_by_its_own_rows(fitted_on_days: Forecaster) -> None:
     forecaster = with_weights(fitted_on_days, ets=1.0)
     table = days(90, 5, "new")
@@ -160,6 +207,23 @@ def test_a_new_series_is_smoothed_by_its_own_rows(fitted_on_days: Forecaster) ->
     history = table["y"].to_numpy()[None, :, None]
     expected = Smoothing.fit(history, 7).predict(history, np.array([0]), 7)[0, :, 0]
     np.testing.assert_allclose(made, expected)
+
+
+def test_no_calendar_is_made_that_no_member_reads(
+    fitted_on_days: Forecaster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = days(160, 0, "a")
+    simple = with_weights(fitted_on_days, theta=0.5, ets=0.5)
+    assert simple.fitted.feature_map.settings.calendar
+    expected = with_weights(fitted_on_days, theta=0.5, ets=0.5, **{MODEL: 1e-300}).predict(table)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a calendar was made")
+
+    monkeypatch.setattr(calendar, "_columns", refuse)
+    np.testing.assert_array_equal(simple.predict(table).values, expected.values)
+    with pytest.raises(AssertionError, match="a calendar was made"):
+        with_weights(fitted_on_days, **{MODEL: 1.0}).predict(table)
 
 
 def test_a_saved_model_forecasts_the_same(fitted_on_days: Forecaster, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from forecast.experiment.settings import (
     TransformsConfig,
     WindowsConfig,
 )
+from forecast.forecasting import forecast_steps
 from forecast.forecasting import predict as prediction
 from forecast.forecasting.forecaster import Forecaster
 from forecast.forecasting.judge import unseen_part
@@ -295,7 +296,7 @@ def test_only_the_end_of_a_series_is_looked_at(missing, monkeypatch):
     )
     forecaster = Forecaster(config).fit(hourly(values, wave(1)))
     short = forecaster.predict(horizon=6).values
-    monkeypatch.setattr(prediction, "last_rows", lambda panel, _: panel)
+    monkeypatch.setattr(forecast_steps, "last_rows", lambda panel, _: panel)
     assert forecaster.predict(horizon=6).values.tobytes() == short.tobytes()
 
 

@@ -107,6 +107,28 @@ def test_parts_add_up(shop: Forecaster) -> None:
         assert together[store] == pytest.approx(stores[store] + past[store], rel=1e-12)
 
 
+def test_levels_of_a_hierarchy_add_up(shop: Forecaster) -> None:
+    """Regions, and the stores in each; every level is from the same paths as alone."""
+    found = shop.totals(by=["region", "store"])
+    is_region = found["store"].isna()
+    regions = found[is_region].set_index("region")
+    stores = found[~is_region]
+    assert len(stores) == len(STORES)
+    assert dict(zip(stores["store"], stores["region"], strict=True)) == STORES
+    together = stores.groupby("region")["total"].sum()
+    for region in ("north", "south"):
+        assert regions["total"][region] == pytest.approx(together[region], rel=1e-12)
+    alone = shop.totals(by="region").set_index("region")
+    pd.testing.assert_frame_equal(regions.drop(columns="store")[alone.columns], alone)
+    each = shop.totals().set_index("store")
+    ends = ["total", "total-lo-80", "total-hi-80"]
+    pd.testing.assert_frame_equal(stores.set_index("store")[ends], each[ends])
+    with pytest.raises(ConfigError, match="expected an id column or a static covariate"):
+        shop.totals(by=["region", "shop"])
+    with pytest.raises(ConfigError, match="name each of them once"):
+        shop.totals(by=["region", "region"])
+
+
 def test_common_errors_do_not_cancel_and_own_ones_do() -> None:
     """The interval of a sum of two is as wide as both, or by the square root of two as one."""
     widths = {}

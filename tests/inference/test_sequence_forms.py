@@ -22,7 +22,7 @@ from forecast import (
     NextSymbol,
     NextSymbolSettings,
 )
-from forecast.classification.stored_classifier import golden_batch
+from forecast.classification.saved.sequence_networks import golden_batch
 from forecast.models.sequence_network import SequenceNetwork
 
 QUICK = {"training": {"epochs": 1, "seeds": 1}}

@@ -16,10 +16,10 @@ import pytest
 import tensorflow as tf
 from layers_compared import outputs_and_gradients, share_weights
 
+from forecast.files.libraries.build import SWITCH
 from forecast.layers import dispatch, recurrent
 from forecast.layers.machine import core_count
 from forecast.layers.native import operations
-from forecast.layers.native.build import SWITCH
 from forecast.layers.native.library import compiled_loops
 from forecast.layers.native.loop import OPERATION
 

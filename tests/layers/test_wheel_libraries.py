@@ -20,12 +20,17 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
+from forecast.baselines import compiled_recursions as recursions
 from forecast.errors import ForecastWarning
-from forecast.layers.native import build, library, operations, registered
-from forecast.layers.native.compiler import CHECKSUMS, COMPILED, VARIANTS, find_compiler
+from forecast.files.libraries import build
+from forecast.files.libraries.compiler import CHECKSUMS, COMPILED, VARIANTS, find_compiler
+from forecast.layers.native import library, operations, registered
 
 ROOT = Path(__file__).resolve().parents[2]
-LIBRARIES = (*(f"loops-{variant.name}.so" for variant in VARIANTS), "operations.so")
+LIBRARIES = (
+    *(f"{name}-{variant.name}.so" for name in ("loops", "recursions") for variant in VARIANTS),
+    "operations.so",
+)
 
 PROCESSORS = {
     "Sapphire Rapids": (
@@ -40,6 +45,7 @@ PROCESSORS = {
 def forget() -> None:
     """Nothing is loaded."""
     library.loaded_loops.cache_clear()
+    recursions.compiled_recursions.cache_clear()
     registered.loaded_operations.cache_clear()
 
 
@@ -63,6 +69,7 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(library, "Loops", Path.read_text)
+    monkeypatch.setattr(recursions, "Recursions", Path.read_text)
     monkeypatch.setattr(registered, "_register", lambda path, _: path.read_text())
     forget()
     yield folder
@@ -72,11 +79,12 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.mark.parametrize(("features", "variant"), PROCESSORS.values(), ids=PROCESSORS)
 @pytest.mark.usefixtures("wheel")
-def test_each_processor_has_its_loops_and_nothing_is_written(
+def test_each_processor_has_its_libraries_and_nothing_is_written(
     features: str, variant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build, "processor", lambda: features)
     assert library.compiled_loops() == f"loops-{variant}.so"
+    assert recursions.compiled_recursions() == f"recursions-{variant}.so"
     assert operations() == "operations.so"
     assert not (tmp_path / "cache").exists()
 
@@ -168,7 +176,9 @@ def test_the_known_versions_are_those_of_the_requirements() -> None:
 CODE = """
 import sys
 import numpy as np
+from forecast.baselines.compiled_recursions import compiled_recursions
 from forecast.layers.native.library import compiled_loops
+assert compiled_recursions() is not None
 loops = compiled_loops()
 assert "tensorflow" not in sys.modules
 weights = [np.ones(shape) for shape in ((3, 12), (4, 12), (2, 12))]

@@ -172,7 +172,11 @@ def backward_fill(patch: Patch) -> None:
 
 
 def words_of_everything(patch: Patch) -> None:
-    patch.setattr(features, "_seen", lambda panel, name, measured, series: panel.categories[name])  # noqa: ARG005
+    patch.setattr(
+        features,
+        "seen_categories",
+        lambda panel, name, measured, series: panel.categories[name],  # noqa: ARG005
+    )
 
 
 def shift_the_wrong_way(patch: Patch) -> None:

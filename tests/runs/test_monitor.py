@@ -123,8 +123,20 @@ def test_nothing_kept_and_nothing_come_say_what_to_do(
     nights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old = str(nights / "old.csv")
-    assert main(["monitor", str(nights / "run"), old]) == 2
-    assert "begin at 2025-06-02, and the table ends at 2025-05-31" in capsys.readouterr().err
+    capsys.readouterr()
+    assert main(["monitor", str(nights / "run"), old, "--quiet"]) == 0  # the first night
+    said = capsys.readouterr().out
+    assert "nothing to compare" in said
+    assert "begin at 2025-06-02, and the table ends at 2025-05-31" in said
+    table = sales()
+    late = write(
+        table.assign(sales=table["sales"].where(table["day"] < NIGHTS[0])), tmp_path / "l.csv"
+    )
+    assert main(["monitor", str(nights / "run"), late]) == 0
+    others = table.assign(store=table["store"] + "-2")
+    capsys.readouterr()
+    assert main(["monitor", str(nights / "run"), write(others, tmp_path / "o.csv")]) == 2
+    assert "it has 'north-2', and 'north' was forecast" in capsys.readouterr().err
     shutil.copytree(nights / "run", tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "forecasts")
     assert main(["monitor", str(tmp_path / "run"), old]) == 2

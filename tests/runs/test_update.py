@@ -267,6 +267,8 @@ def test_rows_of_a_wide_table_are_taken_in(
     wide = ["--time", "day", "--target", "north,south", "--set", "data.layout=wide"]
     small = ["--set", "ensemble.seeds=0", "--set", "ensemble.linear=member", "--horizon", "4"]
     main(["fit", old, *wide, *small, "--set", "ensemble.simple=[]", "--out", run, "--quiet"])
+    assert "could not" not in capsys.readouterr().err  # figures and report
+    assert Path(run, "report.html").is_file()
     assert main(["update", run, write(table.iloc[170:], tmp_path / "new.csv"), "--quiet"]) == 0
     assert "took in 40 rows" in capsys.readouterr().out
     assert main(["predict", run]) == 0

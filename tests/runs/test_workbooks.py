@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import re
 import sys
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from python_calamine import CalamineWorkbook
 
 from forecast.cli import main
 from forecast.data.panel import USUAL_ROLES, Columns
 from forecast.errors import DataError
 from forecast.runs.table_files import check_ending, is_forecast, is_template, write_table
+from forecast.runs.workbook_file import workbook_bytes
 
 SMALL = (
     "model.name=bigru",
@@ -58,6 +65,59 @@ def test_stamps_with_a_zone_are_written_as_text(tmp_path):
     frame.to_csv(tmp_path / "f.csv", index=False)
     texts = pd.read_excel(tmp_path / "f.xlsx", engine="openpyxl")["ds"].tolist()
     assert texts == pd.read_csv(tmp_path / "f.csv")["ds"].tolist()
+
+
+NO_CELLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+"""Characters that XML has not."""
+
+TEXTS = (
+    "=1+1",
+    "=HYPERLINK(A1)",
+    "#N/A",
+    "+1",
+    "-x",
+    "@a",
+    "_x0041_",
+    "_x000D_",
+    "__x0041_",
+    "a\rb",
+)
+TEXTS += ("a\r\nb", "a\nb", " a", "a ", "'q", "TRUE", "x" * 32_767, "😀", "<b>&amp;", "\u2028")
+
+
+def read_back(frame: pd.DataFrame) -> list[list[object]]:
+    """Return the cells of a frame as a reader in another language finds them in its workbook."""
+    stream = io.BytesIO(workbook_bytes(frame))
+    sheet = CalamineWorkbook.from_filelike(stream).get_sheet_by_index(0)
+    return sheet.to_python()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.text() | st.sampled_from(TEXTS), min_size=1, max_size=4), st.text(min_size=1))
+def test_a_text_of_any_letters_is_the_same_text_in_a_workbook_or_refused(texts, name):
+    frame = pd.DataFrame({name: pd.Series(texts, dtype=object), "number": 1.5})
+    if any(map(NO_CELLS.search, (name, *texts))):
+        with pytest.raises(DataError, match="control character"):
+            workbook_bytes(frame)
+    elif name != "number":
+        assert read_back(frame) == [[name, "number"], *([text, 1.5] for text in texts)]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_texts_that_mean_something_to_a_workbook_are_texts(text):
+    assert read_back(pd.DataFrame({text: [text, "b"]})) == [[text], [text], ["b"]]
+    book = openpyxl.load_workbook(io.BytesIO(workbook_bytes(pd.DataFrame({text: [text]}))))
+    assert {cell.data_type for row in book.active.rows for cell in row} == {"s"}
+
+
+def test_what_a_sheet_has_no_room_for_is_refused():
+    for frame in (
+        pd.DataFrame({"unique_id": ["x" * 32_768]}),
+        pd.DataFrame({"y": np.zeros(2**20)}),
+        pd.DataFrame(np.zeros((1, 2**14 + 1))),
+    ):
+        with pytest.raises(DataError, match=r"name a file in \.csv or \.parquet"):
+            workbook_bytes(frame)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no workbook", b"ds,y\n1,2\n"])

@@ -1,17 +1,20 @@
 """Kill a search at every write, or fill the disk there, resume it, and count the damage.
 
-    export PYTHONPATH=.:tests FORECAST_NATIVE=0
-    python tests/search/kills.py --algorithms random bayesian --moments 100
+    PYTHONPATH=.:tests python tests/search/kills.py --algorithms random bayesian --moments 100
+    PYTHONPATH=.:tests python tests/search/kills.py --every 3 --store build/kills.jsonl
 
 Every search runs in a fork of this process, so that keras-tuner is imported once. The loops in C++
 are switched off, since TensorFlow must not have started before a fork. A fork is killed by itself,
-in the call that writes: before it, after the first half of its bytes, or after it.
+in the call that writes: before it, after the first half of its bytes, or after it. With `--store`
+every attempt is kept in a file, and one that was made with the same code is not made again.
 """
 
 from __future__ import annotations
 
 import argparse
 import errno
+import hashlib
+import json
 import os
 import random
 import resource
@@ -23,7 +26,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,6 +48,8 @@ BROKEN = 1
 """Exit codes of a fork: at its end, after an error of the package, after any other."""
 
 Act = Callable[[], object]
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass
@@ -111,6 +116,11 @@ class Count:
     def is_clean(self) -> bool:
         """Whether nothing went wrong."""
         return self.unresumable == self.lost == self.repeated == self.wordy == 0
+
+    def add(self, other: Count) -> None:
+        """Add the counts of other searches."""
+        for name, value in asdict(other).items():
+            setattr(self, name, getattr(self, name) + value)
 
     def text(self) -> str:
         """The counts in one line."""
@@ -274,22 +284,88 @@ def recorded(folder: Path) -> set[str]:
     return {f"{number:04d}-{score['fold']}-{score['execution']}" for number, score in scores}
 
 
-def troubles(trouble: Trouble, options: argparse.Namespace) -> dict[str, list[Act]]:
-    """Return the faults to try, by name."""
-    draw = random.Random(0)
+def troubles(trouble: Trouble, options: argparse.Namespace) -> dict[str, dict[str, Act]]:
+    """Return the faults to try, by their kind and what is done."""
     writes = range(0, trouble.num_writes, options.every)
     shares = [(place + 0.5) / options.full for place in range(options.full)]
     size = (trouble.folder / "whole" / JOURNAL).stat().st_size
-    found = {
-        f"killed {mode} every write": [partial(trouble.kill_at, at, mode) for at in writes]
+    found: dict[str, dict[str, Act]] = {
+        f"killed {mode} every write": {f"{at}": partial(trouble.kill_at, at, mode) for at in writes}
         for mode in MODES
     }
-    found["killed at random moments"] = [partial(trouble.kill_somewhere, draw)] * options.moments
-    found["disk full from a write on"] = [
-        partial(trouble.fill_at, round(at * trouble.num_writes)) for at in shares
-    ]
-    found["file size limit"] = [partial(trouble.limit_to, round(at * size)) for at in shares]
+    found["killed at random moments"] = {
+        f"{number}": partial(trouble.kill_somewhere, random.Random(number))
+        for number in range(options.moments)
+    }
+    full = [round(at * trouble.num_writes) for at in shares]
+    found["disk full from a write on"] = {f"{at}": partial(trouble.fill_at, at) for at in full}
+    sizes = [round(at * size) for at in shares]
+    found["file size limit"] = {f"{limit}": partial(trouble.limit_to, limit) for limit in sizes}
     return found
+
+
+class Kept:
+    """Counts of attempts that were made with this code, by their names; none without a file.
+
+    Args:
+        path: the file, with a line for each attempt.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.counts: dict[str, Count] = {}
+        self.code = _digest_of_code()
+        if path is None or not path.is_file():
+            return
+        for line in path.read_text().splitlines():
+            record = json.loads(line)
+            if record["code"] == self.code:
+                self.counts[record["name"]] = Count(**record["count"])
+
+    def count_of(self, trouble: Trouble, name: str, act: Act) -> Count:
+        """Return the counts of an attempt, which is made unless they are kept already."""
+        if name in self.counts:
+            return self.counts[name]
+        trouble.count = Count()
+        act()
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            record = {"code": self.code, "name": name, "count": asdict(trouble.count)}
+            with self.path.open("a") as file:
+                file.write(json.dumps(record) + "\n")
+        return trouble.count
+
+
+def _digest_of_code() -> str:
+    """Return the hash of the package, and of what breaks it here."""
+    digest = hashlib.sha256()
+    own = [Path(__file__), Path(__file__).with_name("searches.py")]
+    for path in [*own, *sorted((ROOT / "forecast").rglob("*.py"))]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def break_searches(
+    algorithm: str, folder: Path, kept: Kept, options: argparse.Namespace
+) -> tuple[int, int]:
+    """Break the searches of an algorithm in every way, and print the counts of each kind.
+
+    Returns:
+        The searches that were broken off, and the attempts in which something went wrong.
+    """
+    trouble = Trouble(experiment(algorithm=algorithm), folder)
+    print(f"{algorithm}: {trouble.num_writes} writes in {trouble.seconds:.1f} s", flush=True)
+    attempts = 0
+    failures = 0
+    for kind, acts in troubles(trouble, options).items():
+        total = Count()
+        for name, act in acts.items():
+            count = kept.count_of(trouble, f"{algorithm}, {kind}, {name}", act)
+            total.add(count)
+            failures += not count.is_clean
+        attempts += total.breaks
+        print(f"{algorithm}, {kind}, {total.text()}", flush=True)
+    return attempts, failures
 
 
 def main() -> int:
@@ -303,24 +379,21 @@ def main() -> int:
     parser.add_argument(
         "--full", type=int, default=20, help="moments at which the disk is full, of both kinds"
     )
+    parser.add_argument("--store", type=Path, help="file of attempts, which are not made again")
     options = parser.parse_args()
-    clean = True
-    memory = (
-        "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    )  # where forcing to the disk takes no time
+    os.environ["FORECAST_NATIVE"] = "0"
+    kept = Kept(options.store)
+    # in memory, where forcing to the disk takes no time
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    attempts = 0
+    failures = 0
     for algorithm in options.algorithms:
         with tempfile.TemporaryDirectory(dir=memory) as folder:
-            trouble = Trouble(experiment(algorithm=algorithm), Path(folder))
-            print(
-                f"{algorithm}: {trouble.num_writes} writes in {trouble.seconds:.1f} s", flush=True
-            )
-            for name, acts in troubles(trouble, options).items():
-                trouble.count = Count()
-                for act in acts:
-                    act()
-                print(f"{algorithm}, {name}, {trouble.count.text()}", flush=True)
-                clean &= trouble.count.is_clean
-    return 0 if clean else 1
+            made, failed = break_searches(algorithm, Path(folder), kept, options)
+        attempts += made
+        failures += failed
+    print(f"broken searches: {attempts} attempts, {failures} failures")
+    return int(failures > 0)
 
 
 if __name__ == "__main__":

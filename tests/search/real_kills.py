@@ -40,7 +40,7 @@ from search.searches import begun_again, results_of
 
 from forecast.experiment.file import dump_experiment, load_experiment
 from forecast.search.journal import JOURNAL
-from forecast.search.workers import used_memory
+from forecast.search.processes import used_memory
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = [

@@ -16,16 +16,19 @@ from search.searches import FakeRunner, experiment, hourly, results_of, search_i
 from forecast.errors import SearchError
 from forecast.experiment.settings import Experiment
 from forecast.search import chief as chief_module
-from forecast.search import chief_client
+from forecast.search import chief_client, roles
 from forecast.search import tuner as tuner_module
 from forecast.search.address import Address
 from forecast.search.chief import serve_trials
 from forecast.search.chief_client import work
 from forecast.search.journal import JOURNAL, open_journal
+from forecast.search.processes import LocalProcesses
 from forecast.search.roles import role_of, tune_in_role
 from forecast.search.search import run_search
 from forecast.search.start import begin
 from forecast.search.trial import make_bench
+from forecast.search.workers import Resources
+from forecast.training.voice import Voice
 
 
 @pytest.fixture(autouse=True)
@@ -198,3 +201,21 @@ def test_roles_and_addresses_come_from_options_or_keras_tuners_variables() -> No
     with pytest.raises(SearchError, match="add --chief or --worker"):
         tune_in_role(experiment(), role=None, address="there:82")
     assert "KERASTUNER_ORACLE_IP" not in os.environ
+
+
+@pytest.mark.parametrize("role", ["chief", "worker"])
+def test_what_is_to_go_names_what_comes_in_its_place(
+    monkeypatch: pytest.MonkeyPatch, role: Any
+) -> None:
+    for name in ("tune_as_chief", "tune_as_worker"):
+        monkeypatch.setattr(roles, name, lambda *_, **__: Path("folder"))
+    said: list[str] = []
+    options: dict[str, Any] = {"out": None, "voice": Voice(said.append)}
+    tune_in_role(experiment(), role=role, address=None, resources=Resources(), **options)
+    (line,) = said
+    assert line.startswith("warning: --chief and --worker go with the next release")
+    assert "forecast tune --ray" in line
+
+    elsewhere = Resources(executor=LocalProcesses())
+    with pytest.raises(SearchError, match=f"--ray is not read by a {role}"):
+        tune_in_role(experiment(), role=role, address=None, resources=elsewhere, **options)

@@ -113,10 +113,7 @@ def test_a_key_press_leaves_a_search_that_goes_on(config: Path, tmp_path: Path) 
         os.killpg(process.pid, signal.SIGINT)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
-    assert (
-        said.splitlines()[-1]
-        == "forecast: interrupted; resume `fit`, `backtest` or `tune` with --resume"
-    )
+    assert said.splitlines()[-1] == "forecast: interrupted; go on by the same command with --resume"
     with open_journal(tmp_path / "out" / JOURNAL) as journal:
         assert [record["event"] for record in journal.records] == ["search", "start"], (
             "the trial has not failed"

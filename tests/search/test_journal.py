@@ -101,6 +101,27 @@ def test_a_failed_write_leaves_the_journal_as_it_was(
     assert read(path) == [*RECORDS, {"more": 1}]
 
 
+def test_a_journal_that_cannot_be_cleared_keeps_its_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal"
+    whole = written(path)
+    with open_journal(path) as journal:
+
+        def refuse(*_: object) -> None:
+            raise OSError(30, "Read-only file system")
+
+        monkeypatch.setattr(os, "ftruncate", refuse)
+        with pytest.raises(FileError, match=r"cannot write .*journal: the disk is read-only"):
+            journal.clear()
+        monkeypatch.undo()
+        assert journal.records == RECORDS
+        assert path.read_bytes() == whole
+        journal.clear()
+        journal.append(RECORDS[0])
+    assert read(path) == RECORDS[:1]
+
+
 def test_a_second_process_is_kept_out_until_the_first_ends(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     code = (

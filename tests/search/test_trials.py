@@ -28,12 +28,13 @@ from forecast.experiment.prepare import prepare_panel
 from forecast.experiment.settings import Experiment
 from forecast.runs.run import fit_run
 from forecast.search.journal import JOURNAL, open_journal
+from forecast.search.processes import Limits, LocalProcesses
 from forecast.search.search import present, run_search
 from forecast.search.space import with_values
 from forecast.search.start import begin
 from forecast.search.state import COMPLETED, FAILED, FoldScore, Task, derived_seed
 from forecast.search.trial import Bench, make_bench
-from forecast.search.workers import BenchArguments, Resources, WorkerProcess
+from forecast.search.workers import BenchArguments, Resources, TrialRunner, make_runners
 from forecast.training.voice import Voice
 
 TINY = [
@@ -208,7 +209,8 @@ ENDLESS = Task(0, {}, {}, epochs=1_000_000)
 
 
 def test_a_trial_over_its_time_is_ended_with_its_process(tmp_path: Path) -> None:
-    runner = WorkerProcess(BenchArguments(tiny(), hourly(), tmp_path), Resources(timeout=1))
+    arguments = BenchArguments(tiny(), hourly(), tmp_path)
+    (runner,) = make_runners(LocalProcesses(), arguments, Resources(timeout=1))
     try:
         outcome = runner.run(ENDLESS, (), lambda _: None)
     finally:
@@ -222,7 +224,8 @@ def test_a_trial_over_its_time_is_ended_with_its_process(tmp_path: Path) -> None
 def test_processes_are_watched_and_replaced(tmp_path: Path) -> None:
     """One runner: a trial killed twice, one killed once, one over its time, one over its memory."""
     config = tiny()
-    runner = WorkerProcess(BenchArguments(config, hourly(), tmp_path), Resources())
+    arguments = BenchArguments(config, hourly(), tmp_path)
+    (runner,) = make_runners(LocalProcesses(), arguments, Resources())
     try:
         threading.Thread(target=kill_when_busy, args=(runner, tmp_path, 0, 2), daemon=True).start()
         killed = runner.run(ENDLESS, (), lambda _: None)
@@ -244,12 +247,12 @@ def test_processes_are_watched_and_replaced(tmp_path: Path) -> None:
         assert told[0].scores == here.scores, (
             "a trial is the same in any process, and in two of them"
         )
-        runner.resources = Resources(timeout=1)
+        runner.worker.limits = Limits(timeout=1)
         assert (
             runner.run(ENDLESS, (), told.append).reason
             == "took longer than the 1 s of --trial-timeout"
         )
-        runner.resources = Resources(memory=20)
+        runner.worker.limits = Limits(memory=20)
         assert (
             "MiB, more than the 20 of --trial-memory" in runner.run(ENDLESS, (), told.append).reason
         )
@@ -257,14 +260,14 @@ def test_processes_are_watched_and_replaced(tmp_path: Path) -> None:
         runner.close()
 
 
-def kill_when_busy(runner: WorkerProcess, folder: Path, trial: int, times: int) -> None:
+def kill_when_busy(runner: TrialRunner, folder: Path, trial: int, times: int) -> None:
     """Kill the process of a trial after a checkpoint, and the next one while it starts."""
     before = written(folder, trial)
     dead = None
     while written(folder, trial) == before:
         time.sleep(0.01)
     for _ in range(times):
-        while (process := runner._process) in (None, dead) or process.pid is None:
+        while (process := runner.worker._process) in (None, dead) or process.pid is None:
             time.sleep(0.01)
         os.kill(process.pid, signal.SIGKILL)
         dead = process
@@ -280,9 +283,12 @@ def written(folder: Path, trial: int) -> list[int]:
 
 ORPHAN = """
 import multiprocessing, os, sys, time
-from forecast.search.workers import _end_with
+from forecast.search.lost_parent import watch_parent
+def work(parent):
+    watch_parent(parent, lambda: os._exit(1))
+    time.sleep(60)
 if __name__ == "__main__":
-    child = multiprocessing.get_context("spawn").Process(target=_end_with, args=(os.getpid(),))
+    child = multiprocessing.get_context("spawn").Process(target=work, args=(os.getpid(),))
     child.start()
     print(child.pid, flush=True)
     time.sleep(60)

@@ -6,16 +6,20 @@ import argparse
 import collections
 import json
 import random
+import shutil
 import socket
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from serving.kept_clients import ask_without_pause
 from serving.service import Service, rows_of, running, save_model, table
 
 STRANGE: tuple[Any, ...] = (
@@ -26,6 +30,10 @@ STRANGE: tuple[Any, ...] = (
     "1,5", "1.234,5", "5 %", "-", "n/a", 0, -0.0, 1e-300, "12:00", "2025-W01", "٣", "1" * 5000,
 )  # fmt: skip
 """Values that stand in the place of others."""
+
+
+COUNTS = (1_000, 10_000, 20_000, 50_000)
+"""Requests after which memory is read."""
 
 
 def whole() -> dict[str, Any]:
@@ -149,7 +157,7 @@ def slow_connections(service: Service, count: int) -> tuple[int, list[float]]:
     held = []
     for number in range(count):
         connection = socket.create_connection((service.host, service.port), timeout=30)
-        start = b"POST /predict HTTP/1.1\r\nHost: x\r\n"
+        start = b"POST /predict HTTP/1.1\r\nHost: localhost\r\n"
         connection.sendall(start + (b"Content-Length: 1000\r\n\r\n{" if number % 2 else b"X: "))
         held.append(connection)
     body = json.dumps(whole()).encode()
@@ -227,23 +235,137 @@ def paced(service: Service, seconds: float, clients: int, pause: float) -> dict[
     return {"statuses": dict(statuses), "p50 p95 p99": found}
 
 
-def memory(service: Service, count: int) -> list[float]:
-    """Ask many times; return the megabytes after each tenth."""
+def memory(service: Service, counts: Sequence[int]) -> Iterator[tuple[int, float]]:
+    """Ask many times; yield each count of requests, and the megabytes after it."""
     body = json.dumps(whole()).encode()
-    found = []
-    for _ in range(10):
+    asked = 0
+    for count in counts:
+
+        def part(number: int, wanted: int = count - asked) -> None:
+            connection = service.connection()
+            for _ in range(number, wanted, 4):
+                connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
+                assert connection.getresponse().read()
+            connection.close()
+
         with ThreadPoolExecutor(4) as pool:
-
-            def part(_: int) -> None:
-                for _ in range(count // 40):
-                    service.post(body)
-
             list(pool.map(part, range(4)))
-        found.append(round(service.memory, 1))
-    return found
+        asked = count
+        yield asked, round(service.memory, 1)
 
 
-def main() -> None:
+def bad_rollout(folder: Path, log: Path) -> Proof:
+    """Put a damaged version into the place of a model while it is asked."""
+    models = folder / "models"
+    shutil.copytree(folder / "shop", models / "shop")
+    with running("--models", models, log=log) as service:
+        body = json.dumps(whole()).encode()
+        before = service.post(body).values
+        damaged = folder / "damaged"
+        shutil.copytree(folder / "shop", damaged)
+        weights = damaged / "state.safetensors"
+        data = weights.read_bytes()
+        weights.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        statuses: collections.Counter[int] = collections.Counter()
+        same = True
+        (models / "shop").rename(folder / "older")
+        damaged.rename(models / "shop")
+        end = time.perf_counter() + 6
+        while time.perf_counter() < end:
+            answer = service.post(body)
+            statuses[answer.status] += 1
+            same = same and answer.values == before
+        (listed,) = service.ask("GET", "/models").values["models"]
+        is_reported = bool(listed["problem"])
+        return Proof.of_statuses(
+            "a bad rollout",
+            statuses if same and is_reported else {-1: statuses.total()},
+            (200,),
+            f", answers the same: {same}, reported: {is_reported}",
+        )
+
+
+def ended_under_load(folder: Path, log: Path, clients: int = 20) -> Proof:
+    """Send SIGTERM while clients ask; every request that was taken is answered."""
+    found: collections.Counter[str] = collections.Counter()
+    body = json.dumps(whole()).encode()
+    with running(folder / "shop", log=log) as service:
+        ending = threading.Event()
+
+        def client(_: int) -> None:
+            while True:
+                connection = service.connection()
+                try:
+                    connection.connect()
+                except OSError:
+                    found["no connection after the end"] += ending.is_set()
+                    found["no connection before the end"] += not ending.is_set()
+                    return
+                try:
+                    kind = {"Content-Type": "application/json"}
+                    connection.request("POST", "/predict", body, kind)
+                    found[str(connection.getresponse().status)] += 1
+                except OSError:  # accepted by the system, not by the service
+                    found["not taken"] += ending.is_set()
+                    found["lost"] += not ending.is_set()
+                    return
+                finally:
+                    connection.close()
+
+        with ThreadPoolExecutor(clients) as pool:
+            asking = [pool.submit(client, number) for number in range(clients)]
+            time.sleep(3)
+            ending.set()
+            code = service.stop()
+            for each in asking:
+                each.result()
+    counts = {name: count for name, count in found.items() if count}
+    tracebacks = log.read_text().count("Traceback")
+    bad = found["lost"] + found["no connection before the end"] + tracebacks + int(code != 0)
+    return Proof(
+        f"SIGTERM with {clients} clients: {counts}, ended with {code}, {tracebacks} tracebacks",
+        found.total(),
+        bad,
+    )
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What came of one proof.
+
+    Attributes:
+        line: that is printed.
+        attempts: how often something was tried.
+        failures: how often what came was not as promised.
+    """
+
+    line: str
+    attempts: int = 0
+    failures: int = 0
+
+    @classmethod
+    def of_statuses(
+        cls, name: str, statuses: Mapping[int, int], allowed: Container[int], more: str = ""
+    ) -> Proof:
+        """Count answers with another status than those that are allowed."""
+        bad = sum(count for status, count in statuses.items() if status not in allowed)
+        return cls(f"{name}: {dict(statuses)}{more}", sum(statuses.values()), bad)
+
+
+REFUSED = range(400, 500)
+"""Statuses of answers to what is wrong with a request."""
+
+BUSY = (200, 429, 503)
+"""Statuses of answers to a sound request while too many come."""
+
+MEMORY = 250.0
+"""Megabytes that the service may take."""
+
+GROWTH = 5.0
+"""Megabytes by which it may grow after its first thousand requests."""
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fuzz", type=int, default=10_000)
     parser.add_argument("--slow", type=int, default=1_000)
@@ -251,31 +373,84 @@ def main() -> None:
     parser.add_argument("--overload", type=float, default=60.0)
     parser.add_argument("--memory", type=int, default=100_000)
     options = parser.parse_args()
+    attempts = failures = 0
     with tempfile.TemporaryDirectory() as folder:
-        for line in proofs(Path(folder), options):
-            print(line, flush=True)
+        for proof in proofs(Path(folder), options):
+            print(proof.line, f"FAILED: {proof.failures}" if proof.failures else "", flush=True)
+            attempts += proof.attempts
+            failures += proof.failures
+    print(f"{attempts} attempts, {failures} failures")
+    return int(failures > 0)
 
 
-def proofs(folder: Path, options: argparse.Namespace) -> Iterator[str]:
-    """Yield a line for each proof."""
+def proofs(folder: Path, options: argparse.Namespace) -> Iterator[Proof]:
+    """Yield each proof."""
     save_model(folder / "shop")
     log = folder / "log.txt"
     with running(folder / "shop", log=log) as service:
+        yield from speed(service)
+        yield from attacks(service, options)
+        code = service.stop()
+    tracebacks = log.read_text().count("Traceback")
+    yield Proof(f"ended with {code}, {tracebacks} tracebacks", 1, int(code != 0 or tracebacks > 0))
+    with running(folder / "shop", "--processes", "2", log=log) as service:
         service.post(whole())
-        yield f"ready after {service.seconds:.1f} s, {service.memory:.0f} MB"
-        yield f"50 clients, 10 requests/s: {paced(service, 20, 50, 5.0)}"
-        yield f"50 clients, 25 requests/s: {paced(service, 20, 50, 2.0)}"
-        yield f"50 clients without a pause: {overload(service, 10, 50)}"
-        yield f"names like paths: {dict(names(service, options.names))}"
-        count, seconds = slow_connections(service, options.slow)
-        yield f"{count} slow connections, healthy ones meanwhile: {max(seconds):.2f} s at most"
-        yield f"strange bodies: {dict(fuzz(service, options.fuzz))}"
-        yield f"500 clients: {overload(service, options.overload, 500)}"
-        yield f"after it: {service.post(whole()).status}, {service.memory:.0f} MB"
-        yield f"MB over {options.memory:,} requests: {memory(service, options.memory)}"
-        yield f"tracebacks: {log.read_text().count('Traceback')}"
-        yield f"ended with {service.stop()}"
+        time.sleep(2)  # until the second process has loaded the model
+        yield from rates(service, "two processes")
+    with running(folder / "shop", log=log) as service:
+        yield from growth(service, options.memory)
+    yield bad_rollout(folder, log)
+    yield ended_under_load(folder, log)
+
+
+def speed(service: Service) -> Iterator[Proof]:
+    """Yield how long answers take; that depends on the machine, and is no failure."""
+    service.post(whole())
+    yield Proof(f"ready after {service.seconds:.1f} s, {service.memory:.0f} MB")
+    yield from rates(service, "one process")
+
+
+def rates(service: Service, name: str) -> Iterator[Proof]:
+    """Yield how long 50 clients wait, with shorter and shorter pauses."""
+    for pause in (2.0, 0.5, 0.25, 0.12):
+        found = paced(service, 10, 50, pause)
+        rate = found["statuses"][200] / 10
+        yield Proof(f"50 clients, {name}, {rate:.0f} requests/s: {found['p50 p95 p99']}")
+    body = json.dumps(whole()).encode()
+    asked = ask_without_pause(service.host, service.port, body, 50, 10)
+    yield Proof.of_statuses(
+        f"50 clients, {name}, without a pause",
+        asked.statuses,
+        (200,),
+        f", p50 p95 p99 {asked.quantiles()}, their own processor time {asked.own:.1f} s",
+    )
+
+
+def attacks(service: Service, options: argparse.Namespace) -> Iterator[Proof]:
+    """Yield what came of requests that are wrong, slow or too many."""
+    yield Proof.of_statuses("names like paths", names(service, options.names), (404,))
+    count, seconds = slow_connections(service, options.slow)
+    worst = max(seconds)
+    yield Proof(
+        f"{count} slow connections, healthy ones meanwhile: {worst:.2f} s at most",
+        count,
+        int(worst > 5),
+    )
+    yield Proof.of_statuses("strange bodies", fuzz(service, options.fuzz), (200, *REFUSED))
+    found = overload(service, options.overload, 500)
+    yield Proof.of_statuses("500 clients", found["statuses"], BUSY, f", p95 {found['p95']:.2f} s")
+    yield Proof.of_statuses("after it", {service.post(whole()).status: 1}, (200,))
+
+
+def growth(service: Service, most: int) -> Iterator[Proof]:
+    """Yield the memory after many requests."""
+    counts = [count for count in COUNTS if count < most] + [most]
+    first = None
+    for count, megabytes in memory(service, counts):
+        first = first or megabytes
+        is_bad = megabytes > MEMORY or megabytes - first > GROWTH
+        yield Proof(f"after {count:,} requests: {megabytes} MB", 1, int(is_bad))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,23 @@ def test_under_ten_times_the_load_requests_are_served_or_told_to_come_back(
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
 def test_memory_does_not_grow_with_requests(service: Service) -> None:
-    found = prove.memory(service, 4_000)
+    found = [size for _, size in prove.memory(service, range(400, 4_001, 400))]
     assert max(found) < 250
     assert found[-1] < 1.05 * found[2]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_bad_rollout_and_an_end_lose_nothing(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "shop", tmp_path / "shop")
+    for proof in (
+        prove.bad_rollout(tmp_path, tmp_path / "log.txt"),
+        prove.ended_under_load(tmp_path, tmp_path / "log.txt"),
+    ):
+        assert proof.failures == 0, proof.line
+        assert proof.attempts > 20
+
+
+def test_answers_that_were_not_promised_are_failures() -> None:
+    found = prove.Proof.of_statuses("names", {404: 7, 200: 2, 500: 1}, (404,))
+    assert (found.attempts, found.failures) == (10, 3)

@@ -181,3 +181,31 @@ def test_many_stretches_draw_weights_to_the_best_ones_and_few_to_simple_ones() -
         moved.append(drawn_weights(errors, simple)[1])
     assert moved == sorted(moved)
     assert moved[0] < 0.5 < moved[-1]
+
+
+def test_a_bad_simple_member_draws_nothing() -> None:
+    """Neither by its share nor by its error: the weights are those where it has no simple one."""
+    values = np.random.default_rng(0).normal(size=(3, 6, 4))
+    errors = Errors(values * np.array([[[10.0]], [[1.0]], [[0.8]]]), np.arange(6), np.zeros(6, int))
+    found = drawn_weights(errors, np.array([0.5, 0.5, 0.0]))
+    np.testing.assert_array_equal(found, drawn_weights(errors, np.array([0.0, 1.0, 0.0])))
+    assert found[0] == 0.0
+
+
+def test_members_near_the_best_one_are_equal_where_no_simple_one_is() -> None:
+    values = np.ones((3, 5, 4)) * np.array([9.0, 1.0, 1.0])[:, None, None]
+    values[2, :, ::2] *= -1.0  # the errors of the two are not correlated
+    errors = Errors(values, np.arange(5), np.zeros(5, int))
+    found = drawn_weights(errors, np.array([1.0, 0.0, 0.0]))
+    np.testing.assert_allclose(found, [0.0, 0.5, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("size", "blocks", "is_kept"), [(1.9, 3, True), (2.1, 3, False), (2.1, 2, True)]
+)
+def test_twice_the_least_error_is_the_bound(size: float, blocks: int, is_kept: bool) -> None:
+    """Three stretches show it; the weights are then those of the simple weights without it."""
+    values = np.tile([[[size, size]], [[1.0, -1.0]]], (1, blocks, 1))
+    errors = Errors(values, np.arange(blocks), np.zeros(blocks, int))
+    first, second = (drawn_weights(errors, np.array(each)) for each in ([1.0, 0.0], [0.0, 1.0]))
+    assert (first[0] > second[0]) == is_kept

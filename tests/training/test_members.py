@@ -43,7 +43,7 @@ def job(name: str, units: int = 4) -> Job:
     model = build_model(
         config.model.model_copy(update={"units": units}), WindowShape(24, 6, num_targets=1)
     )
-    return Job(name, model, None, None, config.training, None)  # type: ignore[arg-type]
+    return Job(name, lambda: model, model, None, None, config.training, None)  # type: ignore[arg-type]
 
 
 @pytest.mark.proof

@@ -134,5 +134,5 @@ def test_networks_that_take_all_devices_are_trained_one_at_a_time(
     model = build_model(mirrored_process.MODELS["bigru"], SHAPE)
     for strategy, number in (("none", 2), ("mirrored", 1)):
         config = TrainingConfig(strategy=strategy, batch_size=64)
-        jobs = [Job(name, model, None, None, config, None) for name in "ab"]  # type: ignore[arg-type]
+        jobs = [Job(name, lambda: model, model, None, None, config, None) for name in "ab"]  # type: ignore[arg-type]
         assert count_parallel(jobs) == number

@@ -19,6 +19,7 @@ from forecast.models import build_model
 from forecast.models.bigru import BiGRUConfig
 from forecast.training import Ended, EpochDone, Started, StepDone, train
 from forecast.training.batches import estimate, evaluation_batches, training_batches, training_order
+from forecast.training.events import EpochBegun
 from forecast.training.step import make_run
 from forecast.windows.index import WindowShape
 
@@ -218,7 +219,7 @@ def test_training_stops_in_the_step_whose_loss_is_not_finite() -> None:
         f"training stopped in epoch 3, step {drawn[2].index(bad) // 2 + 1}: the loss is inf"
     )
     assert "the weights of epoch 2 were kept: try a learning_rate below 0.01" in text
-    assert isinstance(steps[-2], StepDone | EpochDone)
+    assert isinstance(steps[-2], StepDone | EpochDone | EpochBegun)
     assert steps[-1] == Ended()
     assert all(
         np.array_equal(a, b) for a, b in zip(model.get_weights(), sound.get_weights(), strict=True)
@@ -335,6 +336,7 @@ def test_compiled_or_not_the_losses_are_the_same(source: ArraySource) -> None:
 
 CHANGES: dict[str, Any] = {
     "loss": "mae",
+    "loss_reads": "quantiles",
     "quantile_levels": (0.2, 0.5, 0.9),
     "optimizer": "sgd",
     "learning_rate": 0.02,
@@ -355,6 +357,7 @@ recurrent network (`test_precision.py`)."""
 BESIDES: dict[str, dict[str, Any]] = {
     "weight_decay": {"optimizer": "adamw"},
     "quantile_levels": {"loss": "quantile"},
+    "loss_reads": {"loss": "own_functions:either"},
     "patience": {"epochs": 12, "learning_rate": 0.3},
 }
 """Settings without which another one is not read."""
@@ -364,7 +367,7 @@ BESIDES: dict[str, dict[str, Any]] = {
 def outcome(**settings: Any) -> tuple[float, ...]:
     """All losses of a short training."""
     model = linear_model()
-    if settings.get("loss") == "quantile":
+    if config(**settings).forecasts_quantiles:
         spread = keras.layers.Dense(3, kernel_initializer="ones")(
             keras.layers.Reshape((3, 1, 1))(model.output)
         )

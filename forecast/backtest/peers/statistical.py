@@ -232,7 +232,14 @@ def _run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
     for name in ("PYTHONPATH", "PYTHONHOME"):  # those of this Python
         environment.pop(name, None)
     try:
-        return subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
+        return subprocess.run(
+            words,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            env=environment,
+        )
     except OSError as error:
         raise ConfigError(
             f"{PYTHON} is {words[0]!r}, which cannot be started ({error.strerror}): {_HINT}"

@@ -20,6 +20,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
+import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +36,8 @@ from statsforecast import models
 FloatArray = NDArray[np.float64]
 """As in `forecast.axes`, which this environment need not have."""
 
+
+LOOK_SECONDS = 0.5
 
 _WITHOUT_SEASON = ("Naive",)
 """Models without a season length."""
@@ -77,8 +81,11 @@ def main(name: str, season_length: str, horizon: str, folder: str) -> None:
         tasks[number].windows.append((first, last))
 
     num_processes = min(os.cpu_count() or 1, max(len(tasks), 1))
-    with ProcessPoolExecutor(num_processes) as pool:
-        results = list(pool.map(forecast, tasks, chunksize=max(1, len(tasks) // 64)))
+    parent = os.getpid()
+    with ProcessPoolExecutor(num_processes, initializer=end_with, initargs=(parent,)) as pool:
+        begun = pool.map(forecast, tasks, chunksize=max(1, len(tasks) // 64))
+        end_with(os.getppid())  # a thread: started after the processes of the pool were forked
+        results = list(begun)
     for number, result in enumerate(results):
         if isinstance(result, str):
             (path / "failure.json").write_text(json.dumps((number, result)), encoding="utf-8")
@@ -89,6 +96,21 @@ def main(name: str, season_length: str, horizon: str, folder: str) -> None:
     means = [next(remaining[number]) for number in windows["series"]]
     column = pa.array(means, pa.list_(pa.float64()))
     pq.write_table(pa.table({"mean": column}), path / "forecasts.parquet")
+
+
+def end_with(parent: int) -> None:
+    """End this process as soon as its parent has ended: nobody would read the forecasts.
+
+    Args:
+        parent: its id. On Windows it stays when that process ends, and this one goes on.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def forecast(task: _Task) -> list[Any] | str:

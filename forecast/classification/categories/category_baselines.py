@@ -11,6 +11,9 @@ from forecast.axes import FloatArray, IntArray
 from forecast.classification.categories.category_windows import UNKNOWN, CategoryIndex
 from forecast.classification.counts.ngrams import LONGEST, NAMES, NGrams
 
+AHEAD = "ahead/"
+"""Beginning of the names of stored counts."""
+
 
 @dataclass(frozen=True, eq=False)
 class CategoryTables:
@@ -62,7 +65,7 @@ class CategoryTables:
     def to_state(self) -> dict[str, IntArray]:
         """Return the counts as arrays by name."""
         return {
-            f"ahead/{step:03}/{name}": array
+            f"{AHEAD}{step:03}/{name}": array
             for step, counts in enumerate(self.ahead)
             for name, array in counts.to_state().items()
         }
@@ -72,15 +75,12 @@ class CategoryTables:
         cls, num_classes: int, horizon: int, state: Mapping[str, IntArray]
     ) -> CategoryTables:
         """Rebuild from the arrays of `to_state`."""
-        steps = []
-        for step in range(horizon):
-            prefix = f"ahead/{step:03}/"
-            own = {
-                name.removeprefix(prefix): array
-                for name, array in state.items()
-                if name.startswith(prefix)
-            }
-            steps.append(NGrams.from_state(num_classes, own))
+        of_step: dict[str, dict[str, IntArray]] = {}
+        for name, array in state.items():
+            _, _, rest = name.partition(AHEAD)
+            step, _, own = rest.partition("/")
+            of_step.setdefault(step, {})[own] = array
+        steps = [NGrams.from_state(num_classes, of_step[f"{step:03}"]) for step in range(horizon)]
         return cls(tuple(steps))
 
 

@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecast.classification.categories.category_result import CategoryResult
-from forecast.classification.categories.category_settings import CategoryColumns, CategorySettings
+from forecast.classification.categories.category_settings import CategorySettings
+from forecast.classification.categories.category_table import read_series
 from forecast.classification.categories.category_windows import CategoryIndex, all_windows
 from forecast.classification.categories.fitted_categories import FittedCategories, fit_categories
 from forecast.classification.categories.stored_categories import load_categories, save_categories
 from forecast.classification.tables.labelled_sequences import Sequences
-from forecast.classification.tables.learned_sequences import reading_learned
-from forecast.classification.tables.sequence_roles import naming
-from forecast.classification.tables.sequence_table import read_sequences
 from forecast.data.formats.readers import Source
 from forecast.errors import ConfigError, NotFittedError, check_kind
 from forecast.forecasting.saved_kinds import refuse_pickle
@@ -21,22 +19,6 @@ from forecast.layers.runtime import start_quietly
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-def read_series(table: Source, data: CategoryColumns) -> Sequences:
-    """Read a table with one row per series and step.
-
-    Args:
-        table: in one of the forms that `load_panel` takes.
-        data: roles of its columns, and how it is written.
-
-    Raises:
-        DataError: the table cannot be read.
-    """
-    with naming("target_col", "the target", data.target_col):
-        return read_sequences(
-            table, data.as_sequences(), has_labels=False, may_be_one=True, are_spaced=True
-        )
 
 
 class CategoryForecaster:
@@ -157,9 +139,7 @@ class CategoryForecaster:
 
     def _read_again(self, table: Source) -> Sequences:
         """Return the series of a table that it was not trained on."""
-        data = self.fitted.settings.data
-        with reading_learned(data):
-            series = read_series(table, data)
+        series = self.fitted.read(table)
         self.notes = series.notes
         return series
 

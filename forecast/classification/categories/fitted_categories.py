@@ -18,6 +18,7 @@ from forecast.classification.categories.category_learning import (
 )
 from forecast.classification.categories.category_result import CategoryResult, rows_ahead
 from forecast.classification.categories.category_settings import CategorySettings
+from forecast.classification.categories.category_table import read_series
 from forecast.classification.categories.category_windows import (
     UNKNOWN,
     CategoryIndex,
@@ -31,8 +32,10 @@ from forecast.classification.counts.ngrams import NAMES
 from forecast.classification.encoding import EncodedRows, Encoding
 from forecast.classification.evaluated import NETWORK
 from forecast.classification.tables.labelled_sequences import Sequences
+from forecast.classification.tables.learned_sequences import reading_learned
 from forecast.classification.texts.documents import TextSettings
 from forecast.data.findings import counted, listed
+from forecast.data.formats.readers import Source
 from forecast.data.names import sorted_names
 from forecast.errors import DataError
 from forecast.models.bigru_classifier import SequenceShape
@@ -91,6 +94,12 @@ class FittedCategories:
     def table_weights(self) -> FloatArray:
         """(B,) weight of each of `NAMES`."""
         return np.array([self.weights[name] for name in NAMES])
+
+    def read(self, table: Source) -> Sequences:
+        """Return the series of a table that it was not trained on."""
+        data = self.settings.data
+        with reading_learned(data):
+            return read_series(table, data)
 
     def predict(self, sequences: Sequences) -> pd.DataFrame:
         """Return the steps after the last row of each series; see `rows_ahead`."""

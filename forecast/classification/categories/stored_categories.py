@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,21 +16,30 @@ from forecast.classification.categories.fitted_categories import FittedCategorie
 from forecast.classification.counts.ngrams import LONGEST
 from forecast.classification.encoding import Encoding
 from forecast.classification.evaluated import NETWORK
-from forecast.classification.stored_classifier import (
+from forecast.classification.saved.sequence_meta import StoredCategories, stored_meta
+from forecast.classification.saved.sequence_networks import (
+    GOLDEN_SEQUENCES,
+    GOLDEN_TOLERANCE,
     Arrays,
     golden_batch,
     graphs_of,
     mean_output,
+    network_difference,
     networks_in,
     weights_by_member,
 )
+from forecast.classification.saved.stored_arrays import (
+    check_array,
+    check_counts,
+    check_encoding,
+    check_golden_batch,
+    check_names,
+)
+from forecast.classification.saved.trial_sequences import made_up, trial_difference, trial_of
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
-from forecast.forecasting.golden import rebuild_checked
+from forecast.forecasting.saved.golden import rebuild_checked
 from forecast.forecasting.saved_kinds import CATEGORIES, require_kind
 from forecast.section import section_from
-
-GOLDEN_TOLERANCE = 1e-4
-"""Of probabilities; other processors may round differently."""
 
 
 def save_categories(fitted: FittedCategories, path: Path) -> None:
@@ -42,12 +53,7 @@ def save_categories(fitted: FittedCategories, path: Path) -> None:
     golden["output"] = mean_output(fitted.networks, inputs)
     golden["mixed"] = _golden_mixture(fitted, golden["output"])
     encoding = fitted.encoding
-    state: Arrays = {
-        "encoding/mean": encoding.mean,
-        "encoding/spread": encoding.spread,
-        "encoding/masked": encoding.masked,
-        **fitted.tables.to_state(),
-    }
+    golden |= trial_of(fitted, _trial_table(fitted))
     weights = weights_by_member(fitted.networks)
     meta = {
         "kind": CATEGORIES,
@@ -60,7 +66,18 @@ def save_categories(fitted: FittedCategories, path: Path) -> None:
         "histories": list(fitted.histories),
     }
     config = fitted.settings.model_dump(mode="json")
+    state = _state(encoding, fitted.tables)
     save_artifact(path, Artifact(config, meta, weights, state, golden))
+
+
+def _state(encoding: Encoding, tables: CategoryTables) -> Arrays:
+    """Return the fitted arrays."""
+    return {
+        "encoding/mean": encoding.mean,
+        "encoding/spread": encoding.spread,
+        "encoding/masked": encoding.masked,
+        **tables.to_state(),
+    }
 
 
 def load_categories(path: Path) -> FittedCategories:
@@ -76,15 +93,21 @@ def load_categories(path: Path) -> FittedCategories:
 
 def _golden_difference(fitted: FittedCategories, artifact: Artifact) -> float:
     """Return the largest difference from the stored probabilities."""
-    inputs = {
-        name.removeprefix("input/"): array
-        for name, array in artifact.golden.items()
-        if name.startswith("input/")
-    }
-    output: FloatArray = mean_output(fitted.networks, inputs)
-    mixed = _golden_mixture(fitted, output)
-    differences = [output - artifact.golden["output"], mixed - artifact.golden["mixed"]]
-    return float(max(np.max(np.abs(difference)) for difference in differences))
+    golden = artifact.golden
+    of_networks = network_difference(fitted.networks, golden)
+    mixed = _golden_mixture(fitted, golden["output"])
+    if mixed.shape != golden["mixed"].shape:
+        raise ValueError(f"the mixture has the shape {mixed.shape}, not {golden['mixed'].shape}")
+    of_mixture = float(np.max(np.abs(mixed - golden["mixed"])))
+    of_trial = trial_difference(fitted, _trial_table(fitted), golden)
+    return max(of_networks, of_mixture, of_trial)
+
+
+def _trial_table(fitted: FittedCategories) -> dict[str, list[Any]]:
+    """Return the columns of a table for the trial."""
+    windows = fitted.settings.windows
+    length = windows.context_length + windows.horizon
+    return made_up(fitted.encoding, fitted.settings.data.as_sequences(), length)
 
 
 def _golden_mixture(fitted: FittedCategories, network: FloatArray) -> FloatArray:
@@ -99,24 +122,34 @@ def _golden_mixture(fitted: FittedCategories, network: FloatArray) -> FloatArray
 
 def _rebuilt(artifact: Artifact) -> FittedCategories:
     """Return the fitted state of a saved model."""
+    meta = stored_meta(StoredCategories, artifact.meta)
     settings = section_from(CategorySettings, artifact.config)
-    meta = artifact.meta
     state = artifact.state
     encoding = Encoding(
-        classes=tuple(meta["classes"]),
+        classes=tuple(meta.classes),
         mean=state["encoding/mean"],
         spread=state["encoding/spread"],
         masked=state["encoding/masked"],
         change=None,
-        vocabulary={name: tuple(words) for name, words in meta["vocabulary"]},
-        widths=tuple(meta["widths"]),
+        vocabulary={name: tuple(words) for name, words in meta.vocabulary},
+        widths=tuple(meta.widths),
     )
-    tables = CategoryTables.from_state(len(encoding.classes), settings.windows.horizon, state)
+    check_encoding(encoding)
+    horizon = settings.windows.horizon
+    shape = replace(encoding.shape, length=settings.windows.context_length)
+    check_golden_batch(artifact.golden, shape, GOLDEN_SEQUENCES)
+    output = (GOLDEN_SEQUENCES, horizon, len(encoding.classes))
+    check_array("the golden output", artifact.golden["output"], output, "float32")
+    tables = CategoryTables.from_state(len(encoding.classes), horizon, state)
+    for counts in tables.ahead:
+        check_counts(counts)
+    check_names(state, set(_state(encoding, tables)), "state.safetensors")
+    make = category_maker(settings, encoding.shape)
     return FittedCategories(
         settings=settings,
         encoding=encoding,
-        networks=networks_in(artifact, category_maker(settings, encoding.shape)),
-        histories=tuple(meta["histories"]),
+        networks=networks_in(artifact, meta.networks, settings.training.seeds, make),
+        histories=tuple(meta.histories),
         tables=tables,
-        weights={name: float(weight) for name, weight in meta["weights"].items()},
+        weights=meta.weights,
     )

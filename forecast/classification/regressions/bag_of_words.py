@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ MOST_TERMS = 100_000
 
 LEAST_DOCUMENTS = 2
 """Documents that a term must occur in."""
+
+MOST_CHARACTERS = 2**22
+"""Characters of an array of terms of equal width, beside a few times those of the terms."""
 
 BETWEEN = "\x1f"
 """Mark between the two words of a pair; no word has it."""
@@ -44,7 +48,7 @@ class BagOfWords:
         rarity: (F,) the second factor.
     """
 
-    terms: NDArray[np.str_]
+    terms: NDArray[Any]
     rarity: FloatArray
 
     @classmethod
@@ -88,6 +92,19 @@ class BagOfWords:
         order = np.argsort(each)
         rows, places = np.divmod(each[order], size)
         return SparseFeatures(values[order], rows, places, documents.num_sequences, len(self.terms))
+
+
+def as_terms(terms: list[str]) -> NDArray[Any]:
+    """Return terms as an array; as objects where one long term would make all of them wide.
+
+    Args:
+        terms: in ascending order.
+    """
+    characters = sum(map(len, terms))
+    longest = max(map(len, terms), default=1)
+    if longest * len(terms) > MOST_CHARACTERS + 8 * characters:
+        return np.array(terms, dtype=object)
+    return np.array(terms, dtype=str)
 
 
 def _terms_of(documents: Sequences) -> list[tuple[NDArray[np.str_], IntArray]]:

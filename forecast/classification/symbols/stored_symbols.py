@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 from forecast.axes import FloatArray, IntArray
 from forecast.classification.counts.ngrams import LONGEST, NAMES, NGrams
 from forecast.classification.evaluated import NETWORK
-from forecast.classification.symbols.symbol_rows import Symbols
+from forecast.classification.saved.sequence_meta import StoredSymbols, stored_meta
+from forecast.classification.saved.sequence_networks import network_in
+from forecast.classification.saved.stored_arrays import check_array, check_counts, check_names
+from forecast.classification.saved.trial_sequences import as_bytes
+from forecast.classification.symbols.symbol_rows import Symbols, symbols_of
 from forecast.classification.symbols.symbol_settings import NextSymbolSettings
 from forecast.classification.symbols.symbol_steps import first_states, read_on, softmax
-from forecast.files.tensors import checked
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
-from forecast.forecasting.golden import rebuild_checked
+from forecast.forecasting.saved.golden import rebuild_checked
 from forecast.forecasting.saved_kinds import NEXT_SYMBOL, require_kind
-from forecast.inference.graph import Graph
 from forecast.models.gru_next import GRUNextConfig, build_gru_next
 from forecast.models.sequence_network import SequenceNetwork
 from forecast.section import section_from
@@ -31,6 +33,12 @@ if TYPE_CHECKING:
     import keras
 
 Arrays = dict[str, NDArray[Any]]
+
+TRIAL = "trial"
+"""Name of the stored symbols of the golden piece, and of those in `SAMPLE`."""
+
+SAMPLE = "It isn't Good!"
+"""A text that shows how texts become symbols."""
 
 GOLDEN_TOLERANCE = 1e-3
 """Of logits and probabilities; other processors round differently, a wrong weight moves more."""
@@ -113,6 +121,7 @@ def save_symbols(fitted: FittedSymbols, path: Path) -> None:
     logits = _logits(fitted, inputs)
     golden: Arrays = {"input": inputs, "output": logits}
     golden["mixed"] = _golden_mixture(fitted, inputs, logits)
+    golden[TRIAL] = as_bytes(_trial(fitted, inputs[0]))
     config = fitted.settings.model_dump(mode="json")
     state = fitted.ngrams.to_state()
     save_artifact(path, Artifact(config, meta, dict(network.weights), state, golden))
@@ -132,10 +141,37 @@ def load_symbols(path: Path) -> FittedSymbols:
 def _golden_difference(fitted: FittedSymbols, artifact: Artifact) -> float:
     """Return the largest difference from the stored logits of the golden piece."""
     inputs = artifact.golden["input"]
-    output = _logits(fitted, inputs)
-    mixed = _golden_mixture(fitted, inputs, output)
-    differences = [output - artifact.golden["output"], mixed - artifact.golden["mixed"]]
-    return float(max(np.max(np.abs(difference)) for difference in differences))
+    output = _logits(fitted, inputs, metered=True)
+    found = {"output": output, "mixed": _golden_mixture(fitted, inputs, output)}
+    differences = []
+    for name, array in found.items():
+        if array.shape != artifact.golden[name].shape:
+            raise ValueError(f"{name} is {array.shape}, stored is {artifact.golden[name].shape}")
+        differences.append(float(np.max(np.abs(array - artifact.golden[name]))))
+    read_on_twice(fitted)
+    trial = as_bytes(_trial(fitted, inputs[0]))
+    if not np.array_equal(artifact.golden.get(TRIAL, trial), trial):
+        raise ValueError("the symbols of the golden piece are not the stored ones")
+    return max(differences)
+
+
+def _trial(fitted: FittedSymbols, codes: NDArray[Any]) -> dict[str, list[str]]:
+    """Return the texts of (T,) codes, and the symbols of a text."""
+    names = ["", "", *fitted.symbols.names]  # the marks have no text
+    data = fitted.settings.data
+    return {"piece": [names[code] for code in codes], "sample": symbols_of(SAMPLE, data)}
+
+
+def read_on_twice(fitted: FittedSymbols) -> None:
+    """Read a symbol, and another from the states after it, as `generate` does.
+
+    Raises:
+        Exception: of any kind, where the network cannot.
+    """
+    config = fitted.settings.model
+    states = first_states(config)
+    for _ in range(2):
+        _, states = read_on(fitted.network, config, np.zeros(1, np.int32), states, metered=True)
 
 
 def _golden_mixture(fitted: FittedSymbols, symbols: NDArray[Any], logits: FloatArray) -> FloatArray:
@@ -147,22 +183,26 @@ def _golden_mixture(fitted: FittedSymbols, symbols: NDArray[Any], logits: FloatA
 
 def _rebuilt(artifact: Artifact) -> FittedSymbols:
     """Return the fitted state of a saved model."""
+    meta = stored_meta(StoredSymbols, artifact.meta)
     settings = section_from(NextSymbolSettings, artifact.config)
-    symbols = Symbols(tuple(artifact.meta["symbols"]))
-    graph = None
-    if artifact.meta["network"] is not None:
-        graph = checked(Graph.model_validate, artifact.meta["network"], "config.json: network")
-        graph.check_weights(artifact.weights)
+    symbols = Symbols(tuple(meta.symbols))
+    piece = artifact.golden["input"]
+    check_array("the golden piece", piece, (1, meta.length), "int32")
+    if ((piece < 0) | (piece >= symbols.num_codes)).any():
+        raise ValueError("the golden piece has symbols out of range")
+    ngrams = NGrams.from_state(symbols.num_codes, artifact.state)
+    check_counts(ngrams)
+    check_names(artifact.state, set(ngrams.to_state()), "state.safetensors")
     make = symbol_maker(settings.model, symbols.num_codes)
     return FittedSymbols(
         settings=settings,
         symbols=symbols,
-        network=SequenceNetwork(graph, artifact.weights, make),
-        length=int(artifact.meta["length"]),
-        loss=tuple(artifact.meta["loss"]),
-        val_loss=tuple(artifact.meta["val_loss"]),
-        ngrams=NGrams.from_state(symbols.num_codes, artifact.state),
-        weights={name: float(weight) for name, weight in artifact.meta["weights"].items()},
+        network=network_in(meta.network, artifact.weights, make),
+        length=meta.length,
+        loss=tuple(meta.loss),
+        val_loss=tuple(meta.val_loss),
+        ngrams=ngrams,
+        weights=meta.weights,
     )
 
 
@@ -172,7 +212,8 @@ def _golden_piece(num_codes: int, length: int) -> NDArray[np.int32]:
     return draw.integers(0, num_codes, (1, length)).astype(np.int32)
 
 
-def _logits(fitted: FittedSymbols, symbols: NDArray[Any]) -> FloatArray:
+def _logits(fitted: FittedSymbols, symbols: NDArray[Any], *, metered: bool = False) -> FloatArray:
     """Return the (T, V) logits of a (1, T) piece after the first state."""
     config = fitted.settings.model
-    return read_on(fitted.network, config, symbols[0], first_states(config))[0]
+    states = first_states(config)
+    return read_on(fitted.network, config, symbols[0], states, metered=metered)[0]

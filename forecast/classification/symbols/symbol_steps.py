@@ -26,7 +26,12 @@ def first_states(config: GRUNextConfig) -> States:
 
 
 def read_on(
-    network: SequenceNetwork, config: GRUNextConfig, codes: Codes, states: States
+    network: SequenceNetwork,
+    config: GRUNextConfig,
+    codes: Codes,
+    states: States,
+    *,
+    metered: bool = False,
 ) -> tuple[FloatArray, States]:
     """Read some symbols.
 
@@ -35,6 +40,7 @@ def read_on(
         config: its settings.
         codes: (T,) symbols.
         states: before the first of them.
+        metered: whether memory and work are counted beforehand, as for a network of a file.
 
     Returns:
         The (T, V) logits after each, and the states after the last.
@@ -45,7 +51,8 @@ def read_on(
         for part in range(CELLS[config.cell].num_states)
     ]
     inputs: dict[str, Any] = {"symbols": codes[None], **dict(zip(names, states, strict=True))}
-    logits, *after = network.outputs(inputs)
+    run = network.metered if metered else network.outputs
+    logits, *after = run(inputs)
     return np.asarray(logits[0], np.float64), after
 
 

@@ -36,6 +36,8 @@ def without_codes(numbers: FloatArray, name: str, rows: RowNames, log: FindingLo
     """
     given = rows.table.missing_codes
     codes = suspected_codes(numbers) if given is None else list(given)
+    if not codes:
+        return numbers
     is_code = np.isin(numbers, codes)
     if not is_code.any():
         return numbers

@@ -42,7 +42,9 @@ def are_pairs(cells: list[str]) -> bool:
     Args:
         cells: trimmed cells, none of them missing.
     """
-    matches = [re.fullmatch(PAIR, cell) for cell in cells]
-    return len(cells) > 1 and all(
-        match is not None and (int(match[1]) + 1 - int(match[2])) % 100 == 0 for match in matches
-    )
+    return len(cells) > 1 and all(map(_is_pair, cells))  # ends at the first that is none
+
+
+def _is_pair(cell: str) -> bool:
+    match = re.fullmatch(PAIR, cell)
+    return match is not None and (int(match[1]) + 1 - int(match[2])) % 100 == 0

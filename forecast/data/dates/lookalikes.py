@@ -134,7 +134,10 @@ def no_stamps(name: str, content: str) -> BadTableError:
 
 def _as_numbers(column: pa.ChunkedArray) -> Numbers:
     """Return whole numbers where all are, 0 where a cell is missing."""
-    column = column.fill_null("0" if pa.types.is_string(column.type) else 0)
+    missing: int | str = 0
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        missing = "0"
+    column = column.fill_null(missing)
     try:
         whole: NDArray[np.int64] = column.cast(pa.int64()).to_numpy()
         return whole

@@ -24,6 +24,8 @@ _SAMPLE = 1000
 _MIDNIGHT = r"([ T])24:00((?::00(?:[.]0+)?)?)(Z| ?[+-]\d|$)"
 _INTERVAL = r"^(.*\d:\d{2}\S*) (?:-|to|" + "\u2013" + r") (.*\d:\d{2}\S*)$"  # also with an en dash
 _CLOSE_INTERVAL = r"^(.*?(\d{1,2}:\d{2}))-(\d{1,2}:\d{2})$"
+_PLAIN = r"^\d{4}-\d{2}-\d{2}([ T]([01]\d|2[0-3]):\d{2}(:\d{2})?)?$"
+_YEAR_OR_MONTH = r"^\d{4}(-\d{1,2})?$"
 _DAY = np.timedelta64(86_400, "s")
 
 
@@ -48,6 +50,8 @@ def read_text(
     name = table.columns.time_col
     text = pc.utf8_trim_whitespace(column)
     text = pc.if_else(pc.is_in(text, pa.array(_MISSING)), None, text)
+    if time_format is None and _are_plain(text):
+        return parse(text, "ISO8601")
     if time_format in NUMBER_FORMATS:
         numbers = text
         if table.decimal == ",":
@@ -68,6 +72,17 @@ def read_text(
     if midnight is not None:
         stamps = _next_day(stamps, midnight, name, log)
     return stamps
+
+
+def _are_plain(text: pa.ChunkedArray) -> bool:
+    """Return whether every cell is a date such as 2020-01-31 or 2020-01-31 13:00, as most are.
+
+    Such a column has one reading, so that nothing needs to be guessed.
+    """
+    if not len(text) or text.null_count:
+        return False
+    is_plain: bool = pc.all(pc.match_substring_regex(text, _PLAIN)).as_py()
+    return is_plain
 
 
 def with_colons(text: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -159,6 +174,8 @@ def _read_dates(
             log.decisions["data.time_format"] = Choice(found, note)
         if found in NUMBER_FORMATS:
             return read_numbers(text, found)
+        if found == "ISO8601":
+            text = _without_coarser(text)
         return parse(text, found)
     if "." not in time_format:
         # a column of whole numbers and an empty cell is often written 202001.0
@@ -169,6 +186,15 @@ def _read_dates(
     if not len(stamps.drop_null()) and is_iso(text):
         return parse(text, "ISO8601")
     return stamps
+
+
+def _without_coarser(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return dates, null where a year or a month is among days or hours: it names no row's time."""
+    is_coarse = pc.match_substring_regex(text, _YEAR_OR_MONTH).fill_null(False)
+    count = pc.sum(is_coarse).as_py() or 0
+    if not 0 < 2 * count < len(text.drop_null()):
+        return text
+    return pc.if_else(is_coarse, None, text)
 
 
 def _refuse_numbers(text: pa.ChunkedArray, name: str) -> None:

@@ -91,7 +91,7 @@ def join_parts(table: Table, parts: Sequence[str]) -> Table:
         BadTableError: the parts are not numbers of such a time.
     """
     columns = table.columns
-    used = {*columns.dynamic, *columns.static_covariates, columns.id_col}
+    used = {*columns.dynamic, *columns.static_covariates, *columns.weight_cols, columns.id_col}
     data = dict(table.data)
     texts = {name: _as_text(data[name]) for name in parts}
     for name in parts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -23,8 +24,17 @@ def open_for_arrow(path: Path) -> pa.NativeFile:
         zipfile.BadZipFile: as in `open_bytes`.
     """
     if not is_compressed(path):
-        return pa.OSFile(str(path))
+        return plain_file(path)
     text = pa.BufferOutputStream()
     with open_bytes(path) as raw:
         shutil.copyfileobj(raw, text)
     return pa.BufferReader(text.getvalue())
+
+
+def plain_file(path: Path) -> pa.NativeFile:
+    """Open a file as it is; its name may be of letters in an older encoding than UTF-8.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    return pa.OSFile(os.fsencode(path))

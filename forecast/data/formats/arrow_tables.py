@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pyarrow.parquet
 
 from forecast.data.dates.time_parts import parts_of
 from forecast.data.findings import BadTableError
-from forecast.data.formats.arrow_source import open_for_arrow
+from forecast.data.formats.arrow_source import open_for_arrow, plain_file
+from forecast.data.formats.json_line_bounds import check_json_lines
 from forecast.data.formats.opened import Cells, Opened, Written, by_name, damaged, first_line
 from forecast.data.panel import Columns
 from forecast.files.compressed import UNREADABLE, is_compressed
@@ -57,7 +59,7 @@ def open_ipc(source: str | Path, columns: Columns, written: Written) -> Opened:
     """Open a feather file or another Arrow IPC file, be it written as a file or as a stream."""
     path = Path(source)
     try:
-        with pa.memory_map(str(path)) as mapped:
+        with pa.memory_map(os.fsencode(path)) as mapped:
             try:
                 table = pyarrow.ipc.open_file(mapped).read_all()
             except pa.ArrowInvalid:
@@ -80,8 +82,9 @@ def open_json_lines(source: str | Path, columns: Columns, written: Written) -> O
         size = _LARGEST_BLOCK
     block = pyarrow.json.ReadOptions(block_size=min(size + 1, _LARGEST_BLOCK))
     try:
+        check_json_lines(path)
         table = pyarrow.json.read_json(open_for_arrow(path), read_options=block)
-    except _UNREADABLE as error:
+    except (*_UNREADABLE, ValueError, RecursionError) as error:
         raise BadTableError(
             "json_lines",
             f"{path.name} cannot be read as JSON lines ({first_line(error)})",
@@ -114,7 +117,7 @@ def open_parquet(source: str | Path, columns: Columns, _written: Written) -> Ope
     """Open a parquet file; ids of text are read as codes."""
     path = Path(source)
     try:
-        schema = pyarrow.parquet.read_schema(path)
+        schema = pyarrow.parquet.read_schema(plain_file(path))
     except _UNREADABLE as error:
         raise damaged(path.name, "parquet file", error) from error
 
@@ -123,7 +126,7 @@ def open_parquet(source: str | Path, columns: Columns, _written: Written) -> Ope
     def read(wanted: list[str]) -> Cells:
         coded = [name for name in wanted if name in ids and schema.field(name).type == pa.string()]
         try:
-            file = pyarrow.parquet.ParquetFile(path, read_dictionary=coded)
+            file = pyarrow.parquet.ParquetFile(plain_file(path), read_dictionary=coded)
             return by_name(file.read(columns=wanted))
         except _UNREADABLE as error:
             raise damaged(path.name, "parquet file", error) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from forecast.data.formats.arrow_source import open_for_arrow
 from forecast.data.formats.opened import CODES, Cells, Opened, Written, by_name, first_line
 from forecast.data.panel import Columns
 from forecast.data.table import MISSING_WORDS
+from forecast.data.text.footers import leaving_out
 from forecast.data.text.textfile import TextFile, explain_unreadable, inspect_text
 
 
@@ -128,13 +128,6 @@ def infer_text(column: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray:
     ).column(0)
 
 
-def _without(footers: tuple[str, ...]) -> Callable[[Any], str] | None:
-    """Return the handler that leaves out some lines of another width than the header."""
-    if not footers:
-        return None
-    return lambda row: "skip" if row.text in footers else "error"
-
-
 def _parse(
     file: TextFile, wanted: list[str], types: dict[str, pa.DataType], decimal: str
 ) -> pa.Table:
@@ -154,7 +147,7 @@ def _parse(
             "parse_options": pa.csv.ParseOptions(
                 delimiter=file.separator,
                 newlines_in_values=file.has_quotes,
-                invalid_row_handler=_without(file.footers),
+                invalid_row_handler=leaving_out(file.footers),
             ),
             "convert_options": pa.csv.ConvertOptions(
                 include_columns=wanted,

@@ -16,6 +16,7 @@ from forecast.data.dates.time_parts import parts_of
 from forecast.data.findings import BadTableError, Finding, counted, listed
 from forecast.data.formats.delimited import infer_text
 from forecast.data.formats.opened import Cells, Opened, Written, damaged
+from forecast.data.formats.workbook_bounds import check_workbook
 from forecast.data.names import as_numbers, name_of
 from forecast.data.panel import Columns
 from forecast.data.text.header_rows import MOST_ROWS, find_header_rows
@@ -126,6 +127,7 @@ def _open_workbook(path: Path) -> CalamineWorkbook:
             f"not installed",
             "run pip install 'bigru-forecast[excel]', or save the sheet as CSV",
         ) from error
+    check_workbook(path)
     try:
         return python_calamine.load_workbook(str(path))
     except python_calamine.PasswordError as error:

@@ -160,7 +160,7 @@ def _roles_of_index(
             levels[columns.time_col] = dates[0]
             rest.remove(dates[0])
             notes.append(_index_note(index, dates[0], f"the time column {columns.time_col!r}"))
-        elif dates or index.nlevels > 1:
+        elif index.nlevels > 1:
             raise BadTableError(
                 "index",
                 f"there is no column {columns.time_col!r}; the index contains "
@@ -219,8 +219,6 @@ def _from_series(series: pd.Series, name: str, ids: Sequence[str]) -> pa.Chunked
     Mixed objects become text, in a column of ids their names.
     """
     kind = series.dtype
-    if kind.kind == "c":
-        raise _complex_error(name)
     if isinstance(kind, pd.PeriodDtype):
         raise BadTableError(
             "periods", f"column {name!r} contains periods", "convert them: .dt.to_timestamp()"

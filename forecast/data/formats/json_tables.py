@@ -23,6 +23,7 @@ import pyarrow as pa
 
 from forecast.data.findings import BadTableError, Finding, listed
 from forecast.data.formats.arrow_tables import open_arrow, open_json_lines
+from forecast.data.formats.json_line_bounds import has_few_shared
 from forecast.data.formats.opened import Opened, Written, first_line
 from forecast.data.panel import USUAL_ROLES, Columns
 from forecast.files.compressed import UNREADABLE, open_bytes
@@ -39,6 +40,9 @@ _TARGET = USUAL_ROLES.target_cols[0]
 _DEEPEST = 6
 """Levels of an answer that are looked at."""
 
+_UNREADABLE = (*UNREADABLE, OSError, ValueError, RecursionError)
+"""Errors of a file that is no JSON; the last but one of numbers with thousands of digits too."""
+
 _FEWEST = 3
 """Rows of a table that has no names of columns, at least; other objects are small as well."""
 
@@ -53,19 +57,22 @@ def open_json(source: str | Path, columns: Columns, written: Written) -> Opened:
     try:
         with open_bytes(path) as raw:
             text = raw.read().decode("utf-8-sig")
-        document = json.loads(text)
+        tables = dict(_tables(json.loads(text), ""))
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
             return open_json_lines(source, columns, written)
         raise _no_table(path.name, f"cannot be read as JSON ({error})") from error
-    except (*UNREADABLE, OSError, UnicodeDecodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise _no_table(path.name, f"cannot be read as JSON ({first_line(error)})") from error
 
-    tables = dict(_tables(document, ""))
     if not tables:
         raise _no_table(path.name, "contains no table")
     place = max(tables, key=lambda key: _num_rows(tables[key]))
-    return _opened(_as_arrow(tables[place]), _notes(path.name, place, tables), columns, written)
+    try:
+        table = _as_arrow(tables[place])
+    except UnicodeEncodeError as error:  # \ud800 without its other half
+        raise _no_table(path.name, "has half of a surrogate pair, which is no character") from error
+    return _opened(table, _notes(path.name, place, tables), columns, written)
 
 
 def _opened(
@@ -118,6 +125,9 @@ def _records(value: Any) -> Values | None:
         return None
     flat = [dict(_flat(row, "")) for row in value]
     names = dict.fromkeys(name for row in flat for name in row)
+    given = sum(map(len, flat))
+    if has_few_shared(len(flat), len(names), given):
+        raise ValueError(f"its {len(flat):,} objects have {len(names):,} names, few of them shared")
     return {name: [row.get(name) for row in flat] for name in names}
 
 

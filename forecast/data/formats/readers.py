@@ -5,6 +5,7 @@ A new format costs two files: its reader and this table.
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from forecast.data.formats.arrow_tables import (
     open_parquet,
     open_stream,
 )
+from forecast.data.formats.database import Query, open_query
 from forecast.data.formats.delimited import open_text
 from forecast.data.formats.excel import open_excel
 from forecast.data.formats.frames import open_frame, open_numbers, open_series
@@ -34,6 +36,9 @@ from forecast.data.panel import Columns
 from forecast.errors import nearest
 from forecast.files.compressed import COMPRESSIONS, is_compressed
 
+_SHOWN = 300
+"""Letters of a name that a message has."""
+
 
 class ArrowStream(Protocol):
     """An object that hands its rows to Arrow, such as a frame of polars."""
@@ -43,7 +48,15 @@ class ArrowStream(Protocol):
 
 
 Source: TypeAlias = (
-    str | Path | pd.DataFrame | pd.Series | pa.Table | ArrowStream | np.ndarray | Sequence[float]
+    str
+    | Path
+    | Query
+    | pd.DataFrame
+    | pd.Series
+    | pa.Table
+    | ArrowStream
+    | np.ndarray
+    | Sequence[float]
 )
 """A table: a file, or an object that one of the `READERS` takes."""
 
@@ -77,6 +90,7 @@ READERS: dict[str, Reader] = {
     "json": Reader(open_json, endings=(".json",), may_be_compressed=True),
     "json_lines": Reader(open_json_lines, endings=(".jsonl", ".ndjson"), may_be_compressed=True),
     "tsf": Reader(open_tsf, endings=(".tsf",)),
+    "query": Reader(open_query, takes=lambda given: isinstance(given, Query)),
     "frame": Reader(open_frame, takes=lambda given: isinstance(given, pd.DataFrame)),
     "series": Reader(open_series, takes=lambda given: isinstance(given, pd.Series)),
     "arrow": Reader(open_arrow, takes=lambda given: isinstance(given, pa.Table)),
@@ -129,14 +143,16 @@ def find_reader(source: object) -> Reader:
 
 def _reader_of_file(path: Path) -> Reader:
     """Return the reader of a file, by the ending of its name."""
-    if path.is_dir():
+    if os.path.isdir(path):
         raise BadTableError("no_file", f"{path} is a folder", "give the name of one file in it")
-    if not path.is_file():
+    if not os.path.isfile(path):  # also where no file can have such a name
         siblings: list[str] = []
-        if path.parent.is_dir():
+        if os.path.isdir(path.parent):
             siblings = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
         raise BadTableError(
-            "no_file", f"there is no file {path}", "check the path" + nearest(path.name, siblings)
+            "no_file",
+            f"there is no file {str(path)[:_SHOWN]}",
+            "check the path" + nearest(path.name, siblings),
         )
     kind = reader_named(path.name)
     if kind is not None:

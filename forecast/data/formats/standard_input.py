@@ -42,7 +42,7 @@ def open_standard_input(_source: object, columns: Columns, written: Written) -> 
         if first.startswith(signature):
             named = path.with_name(path.name + ending)
             if not named.exists():
-                named.hardlink_to(path)
+                _copy(path, named)
             return open_file(named, columns, written)
     return open_text(path, columns, written)
 
@@ -61,6 +61,14 @@ SIGNATURES: tuple[tuple[bytes, str, Opener], ...] = (
 
 _LONGEST = 64
 """Bytes that are looked at: a signature may follow spaces."""
+
+
+def _copy(path: Path, named: Path) -> None:
+    """Give a file a second name, or a second copy on disks without links, such as FAT."""
+    try:
+        named.hardlink_to(path)
+    except OSError:
+        shutil.copyfile(path, named)
 
 
 @lru_cache(maxsize=1)

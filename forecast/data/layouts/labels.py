@@ -34,6 +34,10 @@ _DATE = re.compile(
 )
 """A date, by its shape alone."""
 
+_FIRST = np.datetime64("1678-01-01", "us")
+_LAST = np.datetime64("2262-01-01", "us")
+"""Dates that nanoseconds reach, about."""
+
 _DIGITS = {4: "%Y", 6: "%Y%m", 8: "%Y%m%d"}
 """Formats of dates that are digits alone, by their length."""
 
@@ -135,7 +139,13 @@ def _parsed(texts: list[str], time_format: str) -> np.ndarray:
         stamps = read_numbers(text, time_format)
     else:
         stamps = parse(text, time_format)
-    return pc.cast(stamps, pa.timestamp("ns", stamps.type.tz)).to_numpy()
+    return _in_nanoseconds(pc.cast(stamps, pa.timestamp("us", stamps.type.tz)).to_numpy())
+
+
+def _in_nanoseconds(stamps: np.ndarray) -> np.ndarray:
+    """Return stamps as nanoseconds, NaT for years such as 1500, which these do not reach."""
+    is_far = (stamps < _FIRST) | (stamps > _LAST)
+    return np.where(is_far, np.datetime64("NaT", "us"), stamps).astype("datetime64[ns]")
 
 
 def _find_steps(names: Sequence[str], is_asked: bool) -> DateLabels:

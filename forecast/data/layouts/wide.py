@@ -57,7 +57,7 @@ def melt(table: Table) -> Table:
         notes.append(
             Finding("late_start", "note", f"series that begin after blank cells: {listed(late)}")
         )
-    melted = columns.model_copy(update={"id_col": _DEFAULT.id_col, "target_cols": ("y",)})
+    melted = columns.of_series("wide")
     notes = [*table.notes, *notes]
     return replace(
         table,
@@ -82,6 +82,11 @@ def _series_columns(table: Table) -> tuple[list[str], list[Finding]]:
         raise ConfigError(
             "static covariates need a long table, since a wide one has no row per series: pass "
             '`data.layout="long"`'
+        )
+    if columns.weight_col is not None:
+        raise ConfigError(
+            "weights need a long table, since a wide one has no row per series: pass "
+            '`data.layout="long"`, or leave out `data.weight_col`'
         )
     if columns.target_cols != _DEFAULT.target_cols:
         return list(columns.target_cols), []  # named one by one, even those that count rows

@@ -118,8 +118,10 @@ def steps_behind(panel: Panel) -> IntArray:
         panel: the series.
     """
     behind = np.zeros(panel.num_series, np.int64)
+    if panel.freq.is_integer or panel.num_series == 1:
+        return behind
     filled = np.flatnonzero(panel.lengths > 0)
-    if panel.freq.is_integer or not len(filled):
+    if not len(filled):
         return behind
     ends = panel.positions[panel.offsets[1:][filled] - 1]
     behind[filled] = ends.max() - ends

@@ -56,7 +56,8 @@ def known_columns(columns: Columns) -> Columns:
         columns: the roles in the history.
     """
     known = columns.known_covariates
-    roles: dict[str, tuple[str, ...]] = {
+    roles: dict[str, tuple[str, ...] | None] = {
+        "weight_col": None,
         "target_cols": (),
         "past_covariates": (),
         "static_covariates": (),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.data.findings import FindingLog, counted, listed
-from forecast.data.names import as_numbers, name_of, sorted_names
+from forecast.data.names import as_numbers, name_of, names_that_look_alike, sorted_names
 from forecast.data.parse import Values, encode
 from forecast.data.per_series.keys import as_ids
 from forecast.data.table import RowNames, Table
@@ -66,6 +66,7 @@ def _read_column(table: Table, name: str, log: FindingLog) -> Ids:
     ids = as_ids(_shown_ids(values, order, as_written=not from_long_text))
     if len(order) < len(values):
         _note_spellings(values, name, log)
+    _note_twins(order, name, log)
     return Ids(ids, codes)
 
 
@@ -117,3 +118,15 @@ def _note_spellings(values: Values, name: str, log: FindingLog) -> None:
         "spellings",
         f"{name} names {counted(len(several), 'series')} in more than one spelling: {shown}",
     )
+
+
+def _note_twins(names: list[str], column: str, log: FindingLog) -> None:
+    """Add a note on ids of different series that look alike."""
+    groups = names_that_look_alike(names)
+    if groups:
+        shown = "; ".join(", ".join(ascii(name) for name in group[:3]) for group in groups[:3])
+        log.note(
+            "twins",
+            f"{column} has ids that look alike and are different series: {shown}; write them alike "
+            f"if they are one",
+        )

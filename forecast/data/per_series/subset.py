@@ -73,6 +73,9 @@ def slice_series(
     lengths = last - first
     ends = np.cumsum(lengths)
     rows = np.repeat(first - (ends - lengths), lengths) + np.arange(int(lengths.sum()))
+    weights = panel.weights
+    if weights is not None:
+        weights = weights[rows]
     return replace(
         panel,
         series_ids=panel.series_ids[series],
@@ -82,6 +85,7 @@ def slice_series(
         values=np.ascontiguousarray(panel.values[rows]),
         static_values=panel.static_values[series],
         future=None,
+        weights=weights,
     )
 
 

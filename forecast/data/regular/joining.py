@@ -10,6 +10,7 @@ import numpy as np
 from forecast.axes import FloatArray, IntArray
 from forecast.data.findings import FindingLog, counted
 from forecast.data.order import SortedRows
+from forecast.data.per_series.row_weights import carried
 from forecast.data.regular.time_steps import Aggregate, TimeSteps
 from forecast.data.values import Arranged
 
@@ -72,7 +73,12 @@ def join_cells(arranged: Arranged, joined: Joined, settings: TimeSteps) -> Arran
             way = _of_covariates(how, is_category=name in columns.categorical)
         cells = arranged.dynamic[kept, place]
         values[target[starts], place] = _WAYS[way](cells, starts)
-    return replace(arranged, dynamic=values)
+    weights = None
+    if arranged.weights is not None:
+        weights = np.full(num_steps, np.nan)
+        weights[target[starts]] = _mean(arranged.weights[kept], starts)
+        weights = carried(weights)
+    return replace(arranged, dynamic=values, weights=weights)
 
 
 def check_inserted(

@@ -113,6 +113,7 @@ def plan_roles(given: Columns, time_col: str, facts: Mapping[str, Facts]) -> Pla
 def _given(given: Columns, columns: Sequence[str]) -> set[str]:
     """Return the columns that have a role already."""
     names = {*given.past_covariates, *given.known_covariates, *given.static_covariates}
+    names.update(given.weight_cols)
     if not is_auto(given.target_cols):
         names |= set(given.target_cols)
     return names.union(parts_of(given.id_col, columns))

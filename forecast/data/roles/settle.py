@@ -83,6 +83,7 @@ def _keeping(opened: Opened, columns: Columns, kept: Cells) -> Opened:
     given: list[str] = []
     if opened.text is not None:
         used = {*columns.with_usual_names().dynamic, *columns.static_covariates}
+        used |= set(columns.weight_cols)
         given = [name for name in opened.names if name in used]
 
     def read(wanted: list[str]) -> Cells:
@@ -191,13 +192,13 @@ def _by_name(columns: Columns, names: tuple[str, ...], layout: str) -> Columns:
 
 def _others(columns: Columns, names: tuple[str, ...]) -> list[str]:
     """Return the columns that could be the id: those without a role, and static ones."""
-    taken = {*parts_of(columns.time_col, names), *columns.dynamic}
+    taken = {*parts_of(columns.time_col, names), *columns.dynamic, *columns.weight_cols}
     return [name for name in names if name not in taken]
 
 
 def _given(columns: Columns, names: tuple[str, ...], layout: str) -> list[str]:
     """Return the columns that somebody named."""
-    given = [*columns.dynamic, *columns.static_covariates]
+    given = [*columns.dynamic, *columns.static_covariates, *columns.weight_cols]
     if layout == "wide" and columns.target_cols == USUAL_ROLES.target_cols:
         given.remove("y")  # stands for every column of numbers
     may_be_absent = (NO_TIME, USUAL_ROLES.id_col)
@@ -211,7 +212,7 @@ def _facts(
     opened: Opened, columns: Columns, usual: Columns, table_format: TableFormat
 ) -> dict[str, Facts]:
     """Return the facts about all columns whose role is open, the time, and static ones."""
-    read = {*columns.past_covariates, *columns.known_covariates}
+    read = {*columns.past_covariates, *columns.known_covariates, *columns.weight_cols}
     if not is_auto(columns.target_cols):
         read |= set(columns.target_cols)
     names = [name for name in opened.names if name not in read]
@@ -223,6 +224,7 @@ def _plans(columns: Columns, facts: Mapping[str, Facts]) -> list[Plan]:
     times = [columns.time_col]
     if is_auto(columns.time_col):
         given = {*columns.static_covariates, *parts_of(columns.id_col, tuple(facts))}
+        given |= set(columns.weight_cols)
         times = time_choices({name: each for name, each in facts.items() if name not in given})
     plans = [plan_roles(columns, time_col, facts) for time_col in times]
     if is_auto(columns.time_col) and _is_repeated_number(plans[0], facts):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import itertools
 import re
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from forecast.data.findings import BadTableError, Change, Finding, counted, listed
 from forecast.data.panel import NO_TIME
-from forecast.data.text.footers import is_footer
+from forecast.data.text.footers import footers_below
 from forecast.data.text.header_rows import MOST_ROWS, HeaderRows, find_header_rows
 from forecast.data.text.preamble import find_header
 from forecast.errors import ConfigError
@@ -28,6 +29,9 @@ _MAGIC = {
 }
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+NOT_OF_FILES = ("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape")
+"""Encodings of names and source texts, which tables are not in."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ class TextFile:
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """Yield line number and fields of the header and every row; slow, for messages only."""
         with open_bytes(self.path) as raw:
-            lines = codecs.getreader(_with_bom(self.encoding))(raw)
+            lines = io.TextIOWrapper(raw, _with_bom(self.encoding), newline="")
+            csv.field_size_limit(2**31 - 1)  # at first 128 KiB, which texts in cells exceed
             start = self.lines_before
             if self.lines_to_rows is not None:
                 yield start + 1, list(self.header)
@@ -138,7 +143,7 @@ def inspect_text(
         shown = listed([line[:40] for line in below], 3)
         message = f"{path.name}: {counted(len(below), 'line')} of the header, no rows: {shown}"
         notes.append(Finding("header_rows", "note", message))
-    footers = _footers(tail, chosen, len(header))
+    footers = footers_below(tail, chosen, len(header))
     if footers:
         shown = listed([line[:40] for line in footers], 3)
         message = f"{path.name}: {counted(len(footers), 'line')} below the table left out: {shown}"
@@ -181,25 +186,16 @@ def read_whole_text(path: Path, encoding: str) -> str:
 
 
 def _check_encoding(encoding: str) -> None:
+    """Raise unless files are written in an encoding; Python knows others, such as `hex`."""
     try:
-        codecs.lookup(encoding)
-    except LookupError as error:
+        "".encode(encoding)  # refuses what turns bytes into bytes
+        is_of_files = codecs.lookup(encoding).name not in NOT_OF_FILES
+    except (LookupError, ValueError):  # the latter for a NUL
+        is_of_files = False
+    if not is_of_files:
         raise ConfigError(
-            f"encoding is {encoding!r}; expected a text encoding such as utf-8 or cp1252"
-        ) from error
-
-
-def _footers(tail: str, separator: str, width: int) -> tuple[str, ...]:
-    """Return the last lines of a file that have fewer cells than its rows, and are words."""
-    footers: list[str] = []
-    for line in reversed(tail.splitlines()):
-        if not line.strip():
-            continue
-        cells = next(csv.reader([line], delimiter=separator))
-        if len(cells) >= width or not is_footer(line.strip(' "')):
-            break
-        footers.insert(0, line)
-    return tuple(footers)
+            f"encoding is {encoding[:40]!r}; expected a text encoding such as utf-8 or cp1252"
+        )
 
 
 def _find_table(
@@ -238,8 +234,7 @@ def explain_unreadable(file: TextFile, reason: str) -> BadTableError:
             return BadTableError(
                 "ragged_row",
                 f"line {line} of {file.path.name} has {len(fields)} fields, the header has "
-                f"{len(file.header)} "
-                f"({file.separator.join(fields)[:80]!r})",
+                f"{len(file.header)} ({file.separator.join(fields)[:80]!r})",
                 "correct the line; a field that contains the separator, such as 1,000, must stand "
                 "in double quotes",
             )

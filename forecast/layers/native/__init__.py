@@ -9,13 +9,12 @@ layout.h         the layout of numbers inside
 factors.h        what products multiply: floats, or pairs of bfloat16
 cells.h          one step of each cell, and the cells by name
 vectors.h        vectors, tanh and sigmoid, the product of a tile
-compiler         the commands that compile both, for this machine and for wheels
-build            finds both, or compiles them
 library          the loops on NumPy arrays
 registered       the operations of TensorFlow
 loop             calls those for `dispatch`
 
-TensorFlow is imported by the last two alone, inside functions or by `dispatch`.
+`files.libraries` finds both libraries, or compiles them. TensorFlow is imported by the last two
+modules alone, inside functions or by `dispatch`.
 """
 
 from forecast.layers.native.registered import operations

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from forecast.axes import check_shape
 from forecast.errors import ShapeError
+from forecast.files.libraries.build import NotAvailableError, is_switched_off, load, warn_once
+from forecast.files.libraries.compiler import LOOPS
 from forecast.layers.machine import core_count
-from forecast.layers.native.build import NotAvailableError, is_switched_off, load, warn_once
-from forecast.layers.native.compiler import LOOPS
 
 Array32 = NDArray[np.float32]
 

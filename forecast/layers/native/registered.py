@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from forecast.layers.native.build import NotAvailableError, load, warn_once
-from forecast.layers.native.compiler import OPERATIONS
+from forecast.files.libraries.build import NotAvailableError, load, warn_once
+from forecast.files.libraries.compiler import OPERATIONS
 from forecast.layers.native.library import Loops, loaded_loops
 from forecast.layers.runtime import caller_threads
 
@@ -64,6 +64,9 @@ def _register(path: Path, loops: Loops) -> Any:
     import tensorflow as tf
 
     found = tf.load_op_library(str(path))
+    for name in ("bigru_forward", "bigru_backward"):
+        if not hasattr(found, name):
+            raise OSError(f"{path.name} has no operation {name}")
     connect = ctypes.CDLL(str(path)).bigru_connect
     connect.argtypes = [ctypes.c_void_p]
     connect(loops.address)

@@ -33,9 +33,6 @@ DPI = 150
 SOFTWARE = "bigru-forecast"
 """Written into every file, which is recognised by it."""
 
-PNG_HEAD = b"\x89PNG\r\n\x1a\n"
-"""First bytes of every PNG file."""
-
 HEAD_BYTES = 200
 """Bytes at the start of a file that include `SOFTWARE`."""
 
@@ -302,10 +299,10 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
         The path.
 
     Raises:
-        OutputError: the file exists and is no picture.
+        OutputError: the file exists and is no picture of this package.
         FileError: the file cannot be written.
     """
-    check_file(path, lambda there: _head_of(there).startswith(PNG_HEAD), "picture")
+    check_file(path, is_picture, "picture of this package")
     find_letters(figure)
     write_file(path, _png_of(figure))
     return Path(path)

@@ -63,6 +63,12 @@ function showLines(verdict, errors, notes) {
   byId("lines").replaceChildren(...items);
 }
 
+// A table of many series takes a while: the page says what is done meanwhile.
+function showWork(text) {
+  showLines(text, [], []);
+  byId("verdict").className = "";
+}
+
 async function readFile(input) {
   const file = input.files[0];
   return file ? file.text() : null;
@@ -79,12 +85,13 @@ async function forecast(event) {
     const rows = await readFile(byId("rows"));
     const known = await readFile(byId("known"));
     const asked = { model: state.model.name, rows };
+    showWork("The table is checked ...");
     const found = await (await post("/check", asked)).json();
     if (found.errors.length) {
       showLines("The table cannot be used as it is:", found.errors, found.notes);
       return;
     }
-    showLines("The checks found no error.", [], found.notes);
+    showWork("The checks found no error. The forecast is made ...");
     if (known !== null) asked.known = known;
     if (byId("horizon").value) asked.horizon = Number(byId("horizon").value);
     const made = await (await post("/predict", asked)).json();
@@ -166,15 +173,17 @@ function draw() {
   const name = column(target);
   const rows = state.rows.filter((row) => nameOf(row, ids) === chosen);
   const isSeries = (row) => ids.some((id) => !(id in row)) || nameOf(row, ids) === chosen;
-  const numbers = state.past.filter(isSeries).map((row) => Number(row[target]));
-  const past = numbers.filter((number) => Number.isFinite(number)).slice(-3 * rows.length - 20);
+  const isNumber = (row) => Number.isFinite(Number(row[target]));
+  const before = state.past.filter(isSeries).filter(isNumber).slice(-3 * rows.length - 20);
+  const past = before.map((row) => Number(row[target]));
   const level = band(name);
   const low = level === null ? [] : rows.map((row) => row[`${name}-lo-${level}`]);
   const high = level === null ? [] : rows.map((row) => row[`${name}-hi-${level}`]);
-  drawChart(past, rows.map((row) => row[name]), low, high, rows, level);
+  drawChart(past, rows.map((row) => row[name]), low, high, [before[0], ...rows], level);
 }
 
-function drawChart(past, ahead, low, high, rows, level) {
+// The rows are the first one of the past, or nothing, and those ahead.
+function drawChart(past, ahead, low, high, [begin, ...rows], level) {
   const svg = byId("chart");
   const width = svg.clientWidth || 600;
   const height = svg.clientHeight || 320;
@@ -211,8 +220,9 @@ function drawChart(past, ahead, low, high, rows, level) {
   const last = rows[rows.length - 1];
   const start = x(first);
   parts.push(shape("line", { class: "axis", x1: start, x2: start, y1: 12, y2: bottom }));
-  if (start < width - 180) parts.push(label(String(rows[0][time]), start, height - 8, "middle"));
+  if (start < width - 180 && start > left + 180) parts.push(label(String(rows[0][time]), start, height - 8, "middle"));
   parts.push(label(String(last[time]), width - 8, height - 8, "end"));
+  if (begin && begin[time]) parts.push(label(String(begin[time]), left, height - 8, "start"));
   svg.replaceChildren(...parts);
   const interval = level === null ? "" : ` The band is made to hold ${level} % of the outcomes.`;
   byId("caption").textContent =

@@ -1,0 +1,1 @@
+"""Commands about labels of sequences, categories over time, and symbols."""
