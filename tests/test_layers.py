@@ -148,7 +148,15 @@ def test_help_is_quick_and_leaves_tensorflow_alone() -> None:
     assert done.returncode == 0, done.stderr
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "argparse" in imported
-    assert not imported & HEAVY
+    # each of these takes longer than the words that are printed
+    assert not {name.partition(".")[0] for name in imported} & {
+        *HEAVY,
+        "numpy",
+        "pandas",
+        "pydantic",
+        "pydantic_core",
+        "yaml",
+    }
     # the least of three, and processor time: others use the machine too
     assert min(seconds_for_help() for _ in range(3)) < 0.5
 

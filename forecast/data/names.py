@@ -95,12 +95,15 @@ def _name_of_number(value: float | np.floating[Any] | Decimal) -> str:
     return str(value)
 
 
-def names_that_look_alike(names: Iterable[str]) -> list[list[str]]:
-    """Return the groups of names that a reader sees no difference between.
+def names_that_look_alike(names: Collection[str]) -> list[list[str]]:
+    """Return the groups of different names that a reader sees no difference between.
 
     Such differ in how a letter is written, `é` or `e` with an accent, in spaces, or in characters
     without a width.
     """
+    if not any(map(_MAY_LOOK_LIKE_ANOTHER.search, names)):  # as a rule: no loop over all
+        return []
+
     by_look: dict[str, list[str]] = {}
     for name in names:
         look = name

@@ -10,12 +10,9 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from forecast.errors import DataError
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 FREE_BYTES = 2**30
 """Bytes that any file may unpack to."""
@@ -75,7 +72,7 @@ class _Unpacked(io.RawIOBase):
         """See `io.RawIOBase`."""
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         """See `io.RawIOBase`.
 
         Raises:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from forecast.cli.terminal import print_line
 from forecast.errors import ConfigError
-from forecast.section import AUTO
 
 if TYPE_CHECKING:
     from forecast.experiment.settings import Experiment
@@ -68,6 +67,8 @@ def networks_elsewhere(options: argparse.Namespace, config: Experiment) -> Itera
 
 def _refuse_one_network(config: Experiment) -> None:
     """Raise where the settings, whatever the data, have no two networks to train side by side."""
+    from forecast.section import AUTO
+
     seeds = config.ensemble.seeds
     lengths = config.ensemble.context_lengths
     if seeds == AUTO or (seeds and lengths == AUTO):  # the data decide
