@@ -34,6 +34,9 @@ SEPARATORS = ",;\t|"
 
 _TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
+_UNMARKED = bytes(set(range(256)) - set(b'{}[]"'))
+"""Bytes that neither open nor close anything."""
+
 
 @dataclass(frozen=True, eq=False)
 class Asked:
@@ -137,7 +140,7 @@ def _check_letters(document: Any) -> None:
 
 def _check_depth(body: bytes, limits: Limits) -> None:
     """Raise where brackets are nested too deep, before anything is built from them."""
-    marks = np.frombuffer(_TEXTS.sub(b"", body), np.uint8)
+    marks = np.frombuffer(_brackets(body), np.uint8)
     opening = (marks == ord("[")) | (marks == ord("{"))
     closing = (marks == ord("]")) | (marks == ord("}"))
     depth = np.cumsum(opening.astype(np.int32) - closing.astype(np.int32))
@@ -145,6 +148,17 @@ def _check_depth(body: bytes, limits: Limits) -> None:
         raise _bad(
             f"the body is nested {int(depth.max())} deep; expected at most {limits.max_depth}"
         )
+
+
+def _brackets(body: bytes) -> bytes:
+    """Return the brackets that stand outside of texts."""
+    if b"\\" in body:  # a quotation mark behind it ends no text
+        body = _TEXTS.sub(b"", body)
+    # Most texts have no bracket, so that their two marks are neighbours now. Taking both away
+    # changes for no bracket whether it stands in a text; the expression alone takes ten times as
+    # long.
+    marks = body.translate(None, _UNMARKED).replace(b'""', b"")
+    return _TEXTS.sub(b"", marks)
 
 
 def _table(name: str, given: Any, limits: Limits) -> Table:

@@ -23,6 +23,10 @@ from forecast.serving.worker_processes import Siblings, Task
 BACKLOG = 2048
 """Connections that the system holds before they are accepted."""
 
+ACCEPTED_AT_ONCE = 1
+"""Connections that a process accepts before it looks at its other work. With more, the process that
+looks first takes all that wait, and those beside it have nothing to do."""
+
 CONNECTIONS = 8192
 """Open files of the process, if the system allows: each connection is one."""
 
@@ -170,6 +174,8 @@ def _config(number: int, task: Task, store: ModelStore) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # no answer depends on the address of the caller
+        backlog=ACCEPTED_AT_ONCE,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=int(2 * limits.seconds) + 1,
     )
@@ -181,7 +187,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, ends: _Ends, listener: socket.socket) -> None:
         super().__init__(config)
         self._ends = ends
-        self._address = listener.getsockname()
+        self._listener = listener
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End in order, and tell the other processes to."""
@@ -198,7 +204,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
         await super().startup(sockets=sockets)
-        host, port = self._address[:2]
+        self._listener.listen(BACKLOG)  # asyncio has just set it to what it accepts at once
+        host, port = self._listener.getsockname()[:2]
         if ":" in host:
             host = f"[{host}]"
         self._ends.say(f"ready: http://{host}:{port}")

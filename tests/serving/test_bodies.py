@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import re
 from dataclasses import asdict
 from pathlib import Path
@@ -185,6 +186,38 @@ def test_depth_is_counted_outside_texts(opening: str, closing: str) -> None:
     assert asked_in_json(b'{"rows": "[[[[[[\\"{{{{{{"}', LIMITS).rows == '[[[[[["{{{{{{'
     # brackets that close do not make later ones shallower than they are
     refusal("nested 5 deep", b'{"a": []}' + nested(4))
+
+
+def deepest(body: bytes) -> int:
+    """The depth of brackets outside texts, a character at a time."""
+    depth = most = 0
+    in_text = False
+    places = iter(body.decode())
+    for mark in places:
+        if in_text and mark == "\\":
+            next(places, "")
+        elif mark == '"':
+            in_text = not in_text
+        elif not in_text:
+            depth += (mark in "[{") - (mark in "]}")
+            most = max(most, depth)
+    return most
+
+
+def test_depth_of_random_texts_and_brackets() -> None:
+    draw = random.Random(0)
+    depths = set()
+    for _ in range(5_000):
+        text = "".join(draw.choices('"\\ax,', k=draw.randint(0, 6)))
+        parts = ["[", "{", "]", "}", '""', '"[]"', '"{"', '"\\""', json.dumps(text)]
+        body = "".join(draw.choices(parts, k=draw.randint(0, 12))).encode()
+        depths.add(deepest(body))
+        found = "nested (\\d+) deep"
+        with pytest.raises(RefusedError) as caught:
+            asked_in_json(body, Limits(max_depth=1))
+        told = re.search(found, str(caught.value))
+        assert (int(told[1]) if told else 1) == max(1, deepest(body)), body
+    assert depths >= {0, 1, 2, 3, 4}
 
 
 # ------------------------------------------------------------------------------------ other fields

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,6 +68,33 @@ def test_two_processes_share_an_address_and_end_together(folder: Path, tmp_path:
         assert service.stop() == 0
         assert waited(lambda: not Path(f"/proc/{second}").exists())
     assert "Traceback" not in log.read_text()
+
+
+def process_of(connection: http.client.HTTPConnection) -> str:
+    connection.request("GET", "/metrics")
+    found = re.search(r'process="(\d+)"', connection.getresponse().read().decode())
+    assert found
+    return found[1]
+
+
+@pytest.mark.proof
+def test_connections_that_come_at_once_are_shared(folder: Path, tmp_path: Path) -> None:
+    """A process that takes all that wait leaves the one beside it without work for as long as the
+    connections stay open."""
+    with running(folder / "shop", "--processes", "2", log=tmp_path / "log.txt") as service:
+        assert waited(lambda: len(answering(service)) == 2)
+        shares = []
+        for _ in range(5):
+            connections = [
+                http.client.HTTPConnection(service.host, service.port) for _ in range(40)
+            ]
+            for connection in connections:
+                connection.connect()
+            counts = Counter(map(process_of, connections))
+            for connection in connections:
+                connection.close()
+            shares.append(min(counts["1"], counts["2"]))
+    assert sorted(shares)[2] >= 8, shares
 
 
 @pytest.mark.proof

@@ -49,9 +49,9 @@ def read_text(
     """
     name = table.columns.time_col
     text = pc.utf8_trim_whitespace(column)
-    text = pc.if_else(pc.is_in(text, pa.array(_MISSING)), None, text)
     if time_format is None and _are_plain(text):
         return parse(text, "ISO8601")
+    text = pc.if_else(pc.is_in(text, pa.array(_MISSING)), None, text)
     if time_format in NUMBER_FORMATS:
         numbers = text
         if table.decimal == ",":
