@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -20,7 +21,13 @@ TOO_LONG = (
 """The answer to such headers."""
 
 
-def patient_protocol(seconds: float) -> type[HttpToolsProtocol]:
+def _uncounted(_: int) -> None:
+    """Count nothing, where one process has all connections."""
+
+
+def patient_protocol(
+    seconds: float, counted: Callable[[int], None] = _uncounted
+) -> type[HttpToolsProtocol]:
     """Return the protocol of connections that end where no request arrives within some seconds.
 
     A connection also ends where bytes come that are neither part of a body nor complete a head: the
@@ -28,6 +35,7 @@ def patient_protocol(seconds: float) -> type[HttpToolsProtocol]:
 
     Args:
         seconds: until the first line and all headers of a request have arrived.
+        counted: gets 1 for a connection that has been opened, -1 for one that has been closed.
     """
 
     class Patient(HttpToolsProtocol):
@@ -38,6 +46,7 @@ def patient_protocol(seconds: float) -> type[HttpToolsProtocol]:
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
+            counted(1)
             self._wait()
 
         def data_received(self, data: bytes) -> None:
@@ -52,6 +61,7 @@ def patient_protocol(seconds: float) -> type[HttpToolsProtocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_waiting()
+            counted(-1)
             super().connection_lost(exc)
 
         def on_headers_complete(self) -> None:

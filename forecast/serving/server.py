@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -18,14 +20,15 @@ from forecast.serving.app import make_app
 from forecast.serving.connections import patient_protocol
 from forecast.serving.limits import Limits
 from forecast.serving.served_models import ModelStore
+from forecast.serving.shares import FairSocket, OpenConnections
 from forecast.serving.worker_processes import Siblings, Task
 
 BACKLOG = 2048
 """Connections that the system holds before they are accepted."""
 
 ACCEPTED_AT_ONCE = 1
-"""Connections that a process accepts before it looks at its other work. With more, the process that
-looks first takes all that wait, and those beside it have nothing to do."""
+"""Connections that a process accepts before it looks at its other work: another one may have fewer
+by then."""
 
 CONNECTIONS = 8192
 """Open files of the process, if the system allows: each connection is one."""
@@ -71,7 +74,8 @@ def serve(
         raise ConfigError("there is nothing to serve: name a run folder, or `models=` a folder")
     if models is not None and not Path(models).is_dir():
         raise ConfigError(f"{models} is no folder; expected one with run folders in it")
-    task = Task(_path(run), _path(models), limits, token)
+    connections = OpenConnections(processes) if processes > 1 else None
+    task = Task(_path(run), _path(models), limits, token, connections)
     store = ModelStore(task.run, task.models, say)
     store.start()
     listener = _listen(host, port)
@@ -113,8 +117,14 @@ def _run(number: int, task: Task, store: ModelStore, ends: _Ends, listener: sock
         listener: socket.
     """
     _raise_open_files()
+    counted: tuple[Callable[[int], None], ...] = ()
+    if task.connections:
+        listener = FairSocket(listener, task.connections, number - 1)
+        task.connections.begin(number - 1)
+        counted = (partial(task.connections.add, number - 1),)
+    protocol = patient_protocol(task.limits.read_seconds, *counted)
     with using(SERVICE):
-        _Server(_config(number, task, store), ends, listener).run(sockets=[listener])
+        _Server(_config(number, task, store, protocol), ends, listener).run(sockets=[listener])
     store.stop()
 
 
@@ -163,11 +173,13 @@ def _raise_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
-def _config(number: int, task: Task, store: ModelStore) -> uvicorn.Config:
+def _config(
+    number: int, task: Task, store: ModelStore, protocol: type[asyncio.Protocol]
+) -> uvicorn.Config:
     limits = task.limits
     return uvicorn.Config(
         make_app(store, limits, task.token, process=number),
-        http=patient_protocol(limits.read_seconds),
+        http=protocol,
         lifespan="off",
         ws="none",
         loop="asyncio",

@@ -1,7 +1,7 @@
 """Further processes that serve the same address, as Python runs one thread at a time.
 
-They share the listening socket of the first process: whichever is free takes the next connection.
-Each loads and verifies the models by itself, and has the limits for itself.
+They share the listening socket of the first process: the next connection goes to the one that has
+fewest. Each loads and verifies the models by itself, and has the limits for itself.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 from forecast.search.lost_parent import watch_parent
 from forecast.serving.limits import Limits
+from forecast.serving.shares import OpenConnections
 
 LOOK_SECONDS = 1.0
 """Time between two looks at the other processes."""
@@ -33,12 +34,14 @@ class Task:
         models: folder whose sub-folders are run folders; None for none.
         limits: of each process.
         token: that callers must send; empty for none.
+        connections: of each process; None where there is one.
     """
 
     run: Path | None
     models: Path | None
     limits: Limits
     token: str
+    connections: OpenConnections | None = None
 
 
 @dataclass(eq=False)
@@ -87,6 +90,8 @@ class Siblings:
                 process.join()
 
     def _begin(self, number: int) -> None:
+        if self.task.connections:
+            self.task.connections.end(number - 1)  # until it serves
         process = multiprocessing.get_context("spawn").Process(
             target=_serve_beside,
             args=(number, os.getpid(), self.work, self.task, self.listener),
