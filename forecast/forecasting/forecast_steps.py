@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -77,7 +77,7 @@ def forecast_future(fitted: Fitted, reach: Reach, steps: int, known: Panel | Non
     """
     aligned = align(fitted, reach.panel, Part.whole(reach.panel))
     made = _make_steps(aligned, reach, steps, known)
-    return replace(made.forecast, notes=_notes_on(fitted, aligned, reach, made))
+    return replace(made.forecast, notes=_notes_on(_Told(fitted, aligned, reach, made)))
 
 
 def forecast_together(
@@ -110,15 +110,19 @@ def forecast_together(
     aligned = align(fitted, panel, Part.whole(panel))
     made = _make_steps(aligned, reach, steps_to_forecast(fitted, horizon), None)
     whole = with_company(fitted, reach, made.forecast, level, baseline)
+    together = _Told(fitted, aligned, reach, made)
+    loud = [kind for kind in _NOTES if kind(together)]  # most have no word on any series
     forecasts = []
     first = 0
     for history in histories:
         last = first + history.num_series
-        own = align(fitted, history, Part.whole(history))
         alone = reach_of(history, fitted.config.data.ended_series)
-        notes = _notes_on(fitted, own, alone, made.of_series(first, last))
-        forecast = _of_series(whole, slice(first, last))
-        forecasts.append(replace(forecast, notes=(*notes, *whole.notes)))
+        notes = alone.notes
+        if loud:
+            facts = aligned.series.take(np.arange(first, last), history.series_ids)
+            part = made.of_series(first, last)
+            notes += _notes_on(_Told(fitted, replace(aligned, series=facts), alone, part), loud)
+        forecasts.append(_of_series(whole, slice(first, last), (*notes, *whole.notes)))
         first = last
     return forecasts
 
@@ -163,7 +167,7 @@ class _MadeSteps:
         series = np.arange(first, last)
         rows = slice(self.panel.offsets[first], self.panel.offsets[last])
         return _MadeSteps(
-            _of_series(self.forecast, slice(first, last)),
+            _of_series(self.forecast, slice(first, last), ()),
             select_series(self.panel, series),
             self.filled[rows],
             self.rounded,
@@ -211,41 +215,67 @@ def _make_steps(aligned: Fitted, reach: Reach, steps: int, known: Panel | None) 
     return _MadeSteps(forecast, future, filled, rounded, needed)
 
 
-def _notes_on(fitted: Fitted, aligned: Fitted, reach: Reach, made: _MadeSteps) -> tuple[str, ...]:
-    """Return what the reader of a forecast has to know about the history that it was made from.
+@dataclass(frozen=True, eq=False)
+class _Told:
+    """What the notes on a forecast are told from.
 
-    Args:
+    Attributes:
         fitted: the trained state.
         aligned: the same, aligned with the series.
         reach: the history.
         made: the forecast of it.
     """
-    panel = reach.panel
-    future = made.panel
-    first_new = future.offsets[1:] - made.rounded
-    return (
-        *reach.notes,
-        *new_series_notes(fitted, panel, panel.lengths),
-        *drift_notes(aligned, panel),
-        *learned_notes(aligned, panel),
-        *closed_notes(aligned.series.closed, panel.series_ids),
-        *unread_notes(fitted),
-        *fitted.feature_map.clip(future.values)[1],
-        *covariate_notes(
-            fitted.feature_map, future, made.filled, _rows_read(fitted, first_new, made.needed)
-        ),
-        *leap_notes(
-            panel.series_ids,
-            panel.columns.target_cols,
-            panel.targets,
-            panel.offsets,
-            made.forecast.values,
-        ),
-    )
+
+    fitted: Fitted
+    aligned: Fitted
+    reach: Reach
+    made: _MadeSteps
+
+    @property
+    def panel(self) -> Panel:
+        """The history."""
+        return self.reach.panel
+
+    @property
+    def first_new(self) -> IntArray:
+        """(N,) first row of each series that is forecast."""
+        return self.made.panel.offsets[1:] - self.made.rounded
 
 
-def _of_series(forecast: Forecast, series: slice) -> Forecast:
-    """Return the forecast of some series."""
+_Notes = Callable[[_Told], tuple[str, ...]]
+
+_NOTES: tuple[_Notes, ...] = (
+    lambda told: told.reach.notes,
+    lambda told: new_series_notes(told.fitted, told.panel, told.panel.lengths),
+    lambda told: drift_notes(told.aligned, told.panel),
+    lambda told: learned_notes(told.aligned, told.panel),
+    lambda told: closed_notes(told.aligned.series.closed, told.panel.series_ids),
+    lambda told: unread_notes(told.fitted),
+    lambda told: told.fitted.feature_map.clip(told.made.panel.values)[1],
+    lambda told: covariate_notes(
+        told.fitted.feature_map,
+        told.made.panel,
+        told.made.filled,
+        _rows_read(told.fitted, told.first_new, told.made.needed),
+    ),
+    lambda told: leap_notes(
+        told.panel.series_ids,
+        told.panel.columns.target_cols,
+        told.panel.targets,
+        told.panel.offsets,
+        told.made.forecast.values,
+    ),
+)
+"""What the reader of a forecast has to know about the history that it was made from. Each says
+something of several series where it does so of one of them alone."""
+
+
+def _notes_on(told: _Told, kinds: Sequence[_Notes] = _NOTES) -> tuple[str, ...]:
+    return tuple(note for kind in kinds for note in kind(told))
+
+
+def _of_series(forecast: Forecast, series: slice, notes: tuple[str, ...]) -> Forecast:
+    """Return the forecast of some series, with their notes."""
     quantiles = forecast.quantiles
     if quantiles is not None:
         quantiles = quantiles[series]
@@ -257,6 +287,7 @@ def _of_series(forecast: Forecast, series: slice) -> Forecast:
         values=forecast.values[series],
         quantiles=quantiles,
         baselines={name: values[series] for name, values in forecast.baselines.items()},
+        notes=notes,
     )
 
 

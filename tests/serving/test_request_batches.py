@@ -102,6 +102,13 @@ def mixed() -> list[Received]:
         history(series=(0,)) | {"model": "priced", "known": price},
         history(series=(0,)) | {"model": "priced"},  # refused: prices are missing
     ]
+    later = [history(series=(place,)) for place in (0, 1, 2)]  # days that training has not seen
+    for body in later:
+        body["rows"] = [{**row, "day": row["day"].replace("2025", "2026")} for row in body["rows"]]
+    leaping = later[2] | {"model": "network"}
+    for number, row in enumerate(leaping["rows"]):
+        row["sales"] = 60.0 + 0.001 * (number % 2)  # the forecast leaves so narrow a range
+    bodies += [*later[:2], leaping]
     far = history(series=(1,))
     far["rows"][-1]["sales"] = 1e6  # far from all that training has seen
     ended = history(series=(0, 1))
@@ -130,6 +137,20 @@ def test_answers_do_not_depend_on_who_waits_at_the_same_time(
     assert not passes, "one request is forecast as ever"
     assert sum(isinstance(each, Written) for each in alone) > 15
     assert sum(each[0] is RefusedError for each in alone if not isinstance(each, Written)) > 5
+    notes = [
+        json.loads(each.content).get("notes")
+        for each in alone
+        if isinstance(each, Written) and each.media_type == JSON
+    ]
+    assert [] in notes
+    for words in (
+        "scale comes from",
+        "has seen rows",
+        "far outside",
+        "end before",
+        "leaves the range",
+    ):
+        assert any(words in line for lines in notes for line in lines or ()), words
 
     draw = random.Random(0)
     for _ in range(8):
