@@ -1,5 +1,5 @@
 # Short names for those who work here.
-.PHONY: check test proofs slow site search-proofs prove-serve prove-export bench bench-accuracy bench-everyday bench-m3 bench-fev bench-stores bench-coverage bench-cells bench-cores bench-actors bench-tables bench-peers format docs lock demo clean leak-proofs cluster-proofs examples attack-models mutants long-runs reliability audit release
+.PHONY: check test proofs slow site search-proofs prove-serve prove-export bench bench-accuracy bench-everyday bench-m3 bench-fev bench-stores bench-coverage bench-cells bench-cores bench-actors bench-parts bench-tables bench-peers format docs lock demo clean leak-proofs cluster-proofs examples attack-models mutants long-runs reliability audit release
 
 SETUP := python3 scripts/bootstrap.py --extras test
 UV := $(or $(shell command -v uv),.venv/bin/uv)
@@ -104,6 +104,10 @@ bench-cores: ## a train step on every number of cores there is, and by a model b
 bench-actors: ## time and memory with 1, 2 and 4 actors of a Ray cluster of this machine; ARGS="--only parts"
 	$(SETUP)
 	.venv/bin/python benchmarks/actors.py $(ARGS)
+
+bench-parts: ## processor time and memory of forecasts through parts, up to a million series; ARGS="--series 10000"
+	$(SETUP)
+	.venv/bin/python benchmarks/parts.py $(ARGS)
 
 bench-tables: ## public files tried as a new user would: docs/public-tables.md; make bench-tables CACHE=FOLDER
 	.venv/bin/python benchmarks/public_tables/run.py --cache "$(CACHE)" $(ARGS)
