@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import time
 from collections.abc import Iterator
@@ -131,6 +132,23 @@ def test_errors_of_the_checks_are_shown_as_text(
     assert any("<b>many</b>" in line for line in lines)
     assert not browser.find_elements("css selector", "#lines b")
     assert not browser.find_element("id", "result").is_displayed()
+
+
+def test_marks_beside_the_chart_are_round(browser: Any, service: Service) -> None:
+    show(browser, service)
+    draw = random.Random(0)
+    for _ in range(300):
+        least = draw.uniform(-1, 1) * 10 ** draw.uniform(-6, 6)
+        most = least + 10 ** draw.uniform(-3, 3) * abs(least)
+        marks = browser.execute_script(f"return roundNumbers({least!r}, {most!r})")
+        step = marks[1] - marks[0]
+        assert 3 <= len(marks) <= 6, (least, most, marks)
+        assert marks[0] <= least + 1e-9 * step
+        assert marks[-1] >= most - 1e-9 * step
+        first_digit = float(f"{step:.5e}".partition("e")[0])
+        assert first_digit in (1, 2, 5)
+        for mark in marks:
+            assert abs(mark / step - round(mark / step)) < 1e-6
 
 
 def test_a_model_with_known_covariates_asks_for_them(

@@ -192,6 +192,10 @@ function drawChart(past, ahead, low, high, [begin, ...rows], level) {
   let least = Math.min(...known);
   let most = Math.max(...known);
   if (least === most) [least, most] = [least - 1, most + 1];
+  const marks = roundNumbers(least, most);
+  least = Math.min(least, marks[0]);
+  most = Math.max(most, marks[marks.length - 1]);
+  const digits = Math.min(20, Math.max(0, -Math.floor(Math.log10(marks[1] - marks[0]) + 1e-9)));
   const left = 64;
   const bottom = height - 28;
   const count = Math.max(past.length + ahead.length - 1, 1);
@@ -202,10 +206,9 @@ function drawChart(past, ahead, low, high, [begin, ...rows], level) {
     .filter(Boolean);
   const first = past.length;
   const parts = [];
-  for (const share of [0, 0.5, 1]) {
-    const value = least + share * (most - least);
+  for (const value of marks) {
     parts.push(shape("line", { class: "axis", x1: left, x2: width - 8, y1: y(value), y2: y(value) }));
-    const shown = value.toLocaleString("en", { maximumSignificantDigits: 4 });
+    const shown = value.toLocaleString("en", { maximumFractionDigits: digits });
     parts.push(label(shown, left - 6, y(value) + 4, "end"));
   }
   if (low.length) {
@@ -227,6 +230,16 @@ function drawChart(past, ahead, low, high, [begin, ...rows], level) {
   const interval = level === null ? "" : ` The band is made to hold ${level} % of the outcomes.`;
   byId("caption").textContent =
     `${rows.length} steps from ${rows[0][time]} to ${last[time]} (thick), after the past.${interval}`;
+}
+
+// Three to six multiples of 1, 2 or 5 times a power of ten, of which two enclose the given numbers.
+function roundNumbers(least, most) {
+  const power = 10 ** Math.floor(Math.log10(most - least));
+  const step = [0.2, 0.5, 1, 2, 5].map((times) => times * power)
+    .find((size) => Math.ceil(most / size) - Math.floor(least / size) <= 5);
+  const first = Math.floor(least / step);
+  const last = Math.ceil(most / step);
+  return Array.from({ length: last - first + 1 }, (_, place) => (first + place) * step);
 }
 
 function shape(kind, attributes) {
