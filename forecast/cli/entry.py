@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
+from forecast.cli.arguments import CommandsFormatter, PrintVersion
 from forecast.cli.backtesting import add_backtest
 from forecast.cli.checking import add_check, add_leak_check, add_show_config
 from forecast.cli.completion import add_completion
@@ -30,9 +31,7 @@ from forecast.cli.parser import (
     INTERRUPTED,
     SHORTCUTS,
     SUCCESS,
-    CommandsFormatter,
     Parser,
-    PrintVersion,
 )
 from forecast.cli.predicting import add_predict
 from forecast.cli.proposals import command_line, refusal

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
+from forecast.cli.arguments import GivenOnce
+from forecast.errors import nearest
+
 if TYPE_CHECKING:
     from forecast.experiment.settings import Experiment
 
@@ -30,53 +33,32 @@ class Parser(argparse.ArgumentParser):
         """Print the message and exit with the code for bad input."""
         self.exit(BAD_INPUT, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse arguments, and refuse unknown ones: argparse would pass those of a command on."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(self._of_unknown(unknown))
+        return found, unknown
 
-class CommandsFormatter(argparse.RawDescriptionHelpFormatter):
-    """A formatter of the list of commands that keeps the line breaks of the examples."""
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """See `argparse`; the nearest choice stands first."""
+        if action.choices is not None and value not in action.choices:
+            choices = [str(choice) for choice in action.choices]
+            raise argparse.ArgumentError(
+                action,
+                f"there is no {value!r}{nearest(str(value), choices)}; expected one of "
+                f"{', '.join(choices)}",
+            )
 
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog)
-        # argparse does not count the indentation of commands: without this, the summary of a long
-        # name goes to the next line
-        self._action_max_length = len("    show-config")
-
-
-class PrintVersion(argparse.Action):
-    """Print the version and exit; it is looked up only then, since the look-up takes time."""
-
-    def __init__(self, option_strings: Sequence[str], **options: Any) -> None:
-        super().__init__(option_strings, nargs=0, **options)
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
-        """Print the version and exit."""
-        import forecast
-
-        print(f"{parser.prog} {forecast.__version__}")
-        parser.exit(SUCCESS)
-
-
-class GivenOnce(argparse.Action):
-    """Keep the value of an option; a second one is refused, not taken in silence."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
-        """Store the value.
-
-        Raises:
-            SystemExit: the option has a value already.
-        """
-        first = getattr(namespace, self.dest, None)
-        if first is not None:
-            fix = "give it once"
-            if "..." in str(self.metavar):
-                fix += f", with commas between the names: {option_string} {first},{values}"
-            parser.error(f"{option_string} is given twice, as {first!r} and {values!r}: {fix}")
-        setattr(namespace, self.dest, values)
+    def _of_unknown(self, words: Sequence[str]) -> str:
+        """Return a sentence on arguments that are none; an option among them comes first."""
+        word = next((word for word in words if word.startswith("-")), words[0])
+        if not word.startswith("-"):
+            return f"{word!r} is one argument too many"
+        name = word.partition("=")[0]
+        options = [option for action in self._actions for option in action.option_strings]
+        hint = nearest(name, options) if name.startswith("--") else ""
+        return f"there is no option {name}{hint}"
 
 
 Command = Callable[[argparse.Namespace], int]

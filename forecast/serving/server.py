@@ -17,10 +17,10 @@ from forecast.errors import ConfigError
 from forecast.errors.interface import Interface, in_python, using
 from forecast.serving.addresses import token_for
 from forecast.serving.app import make_app
+from forecast.serving.connection_shares import FairSocket, OpenConnections
 from forecast.serving.connections import patient_protocol
 from forecast.serving.limits import Limits
 from forecast.serving.served_models import ModelStore
-from forecast.serving.shares import FairSocket, OpenConnections
 from forecast.serving.worker_processes import Siblings, Task
 
 BACKLOG = 2048

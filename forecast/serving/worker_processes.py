@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from forecast.search.lost_parent import watch_parent
+from forecast.serving.connection_shares import OpenConnections
 from forecast.serving.limits import Limits
-from forecast.serving.shares import OpenConnections
 
 LOOK_SECONDS = 1.0
 """Time between two looks at the other processes."""

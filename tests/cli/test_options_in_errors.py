@@ -67,3 +67,44 @@ def test_an_error_names_the_option_as_typed(shortcut, table, tmp_path, capsys):
 def test_a_setting_is_named_as_a_setting(table, capsys):
     assert main(["check", str(table), "--set", "windows.horizon=minus"]) == 2
     assert "--set windows.horizon=minus: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (
+            ["fit", "x.csv", "--horzon", "4"],
+            "forecast fit: error: there is no option --horzon (did you mean '--horizon'?) "
+            "(see forecast fit --help)",
+        ),
+        (
+            ["classify", "fit", "x.csv", "--lable=a"],
+            "forecast classify fit: error: there is no option --lable (did you mean '--label'?) "
+            "(see forecast classify fit --help)",
+        ),
+        (
+            ["predict", "run", "x.csv", "-o", "y.csv"],
+            "forecast predict: error: there is no option -o (see forecast predict --help)",
+        ),
+        (
+            ["fit", "x.csv", "y.csv"],
+            "forecast fit: error: 'y.csv' is one argument too many (see forecast fit --help)",
+        ),
+        (
+            ["classify", "fitt", "x.csv"],
+            "forecast classify: error: argument COMMAND: there is no 'fitt' (did you mean 'fit'?); "
+            "expected one of check, ",
+        ),
+        (["preditc"], "forecast: error: argument COMMAND: there is no 'preditc' (did you mean "),
+    ],
+)
+def test_a_misspelled_option_or_command_brings_the_nearest_one(
+    words: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(expected)
+    assert printed.err.count("\n") == 1

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from forecast.serving.shares import LOOKS, FairSocket, OpenConnections
+from forecast.serving.connection_shares import LOOKS, FairSocket, OpenConnections
 
 
 @pytest.fixture
