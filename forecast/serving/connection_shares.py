@@ -19,7 +19,7 @@ _NOT_SERVING = 2**30
 
 
 class OpenConnections:
-    """How many connections each process has, in memory that they share.
+    """Numbers of connections of each process, in memory that they share.
 
     Args:
         processes: number of them.
