@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -22,6 +23,10 @@ from forecast.data.opening_hours import time_of_week, wall_clock_at
 from forecast.errors import ConfigError, DataError
 
 Stamps = NDArray[np.generic]
+
+_REACH = 2**63 - 1  # of 64 bits
+_WEEK = 7 * DAY
+_WHOLE = re.compile(r"-?[0-9]{1,18}")  # of 64 bits
 
 SAMPLE = 1_000_000
 """Rows from which a frequency is inferred; all are checked against it later."""
@@ -75,7 +80,7 @@ class Frequency:
             ConfigError: not a regular frequency, a step below 1, or a zone that does not exist.
         """
         check_zone(tz)
-        number = text.strip().removeprefix("-").isdigit()
+        number = _WHOLE.fullmatch(text.strip())
         if is_integer and not number:
             raise ConfigError(
                 f"`data.freq` is {text!r} but the index is whole numbers: give the step, such as "
@@ -136,12 +141,16 @@ class Frequency:
 
         Returns:
             (R,) int64 for an integer index, else datetime64[ns] (UTC where `tz` is set).
+
+        Raises:
+            DataError: 64 bits do not reach one of them.
         """
         positions = np.asarray(positions, dtype=np.int64)
         if self.closed:
             # of closed days, the positions that the others have before them
             before = np.array(self.closed) - np.arange(len(self.closed))
             positions = positions + np.searchsorted(before, positions, side="right")
+        self._refuse_far(positions)
         if self._step:
             ticks = positions * self._step + self.phase
             if self.is_integer:
@@ -155,14 +164,41 @@ class Frequency:
         zoned = local.tz_localize(self.tz, ambiguous=first, nonexistent="shift_forward")
         return zoned.tz_convert(None).to_numpy(dtype="datetime64[ns]")
 
+    def _refuse_far(self, positions: IntArray) -> None:
+        """Raise where 64 bits do not reach a position; the arithmetic of arrays would not say."""
+        if not positions.size:
+            return
+        ends = np.array([positions.min(), positions.max()])
+        length = self._step
+        rest = self.phase
+        if not length:
+            length = DAY
+            rest = self.phase % DAY
+            ends = self._days_at(ends)
+        reach = _REACH
+        if self.tz is not None or self._has_hours:
+            reach -= _WEEK  # for the clock of the zone, and for the last hour of a week
+        for end in ends:
+            if abs(int(end) * length + rest) > reach:
+                raise DataError(
+                    "the steps leave the dates from 1677-09-22 to 2262-04-11, or the numbers of 64 "
+                    "bits: correct the dates, or give a shorter `windows.horizon`"
+                )
+
+    def _days_at(self, positions: IntArray) -> IntArray:
+        """Return the days since 1970 at positions of a calendar grid, or Mondays of their weeks."""
+        grid = self._grid
+        if grid.hours:
+            return positions // len(grid.hours) * 7
+        return grid.days(positions * grid.multiple + self.phase // DAY)
+
     def _wall_clock_at(self, positions: IntArray) -> IntArray:
         """Return ns of the wall clock at positions of a calendar grid or of opening hours."""
         hours = self._grid.hours
         if hours:
             week, place = np.divmod(positions, len(hours))
             return wall_clock_at(week, np.array(hours)[place])
-        shift, time_of_day = divmod(self.phase, DAY)
-        return self._grid.days(positions * self._grid.multiple + shift) * DAY + time_of_day
+        return self._days_at(positions) * DAY + self.phase % DAY
 
     def begins(self, stamps: Stamps) -> Stamps:
         """Return the first moment of the step of each timestamp.

@@ -82,7 +82,8 @@ _WORDS = {
 
 _EPOCH = np.zeros(1, np.int64)
 _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday, Monday is 0
-_ALIAS = re.compile(r"(-?\d*)([A-Za-z]+)(?:-([A-Za-z]{3}(?:[-,][A-Za-z]{3})*))?")
+_LONGEST = 2**61  # ns of the longest step, so that stamps and steps beside them fit 64 bits
+_ALIAS = re.compile(r"(-?[0-9]{0,18})([A-Za-z]+)(?:-([A-Za-z]{3}(?:[-,][A-Za-z]{3})*))?")
 _MONDAY_TO_FRIDAY = (0, 1, 2, 3, 4)
 # days that the longest series spans where other days than Monday to Friday are believed
 _SHORTEST_SPAN = 28
@@ -257,10 +258,10 @@ def parse_grid(text: str) -> Grid:
         raise ConfigError(_unknown(text))
     number = match.group(1) or "1"
     multiple = -1 if number == "-" else int(number)
-    if multiple < 1:
+    if not 1 <= multiple * TICKS.get(base, DAY) <= _LONGEST:
         raise ConfigError(
             f"`data.freq` is {text!r}: its step is {multiple}; expected a step of at least 1, such "
-            f"as {base!r}"
+            f"as {base!r}, and of at most 73 years"
         )
     anchor = (match.group(3) or "").upper()
     if base in TICKS and not anchor:

@@ -35,22 +35,38 @@ def encode(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.int32], Value
         column = _whole_floats(column)
     coded = column
     if not pa.types.is_dictionary(column.type):
-        coded = column.dictionary_encode()
+        coded = _coded(column, name)
     values: Values = []
     if coded.num_chunks:
         values = _distinct(coded.chunk(0).dictionary)
     if not all(_is_named(value) for value in values):
-        raise BadTableError(
-            "bad_names",
-            f"column {name!r} contains {_kind_of(column)} values",
-            "cast it to text or whole numbers",
-        )
+        raise _no_names(column, name)
     indices = [_indices(chunk).to_numpy(zero_copy_only=False) for chunk in coded.chunks]
     codes = np.concatenate(indices).astype(np.int32, copy=False)
     every_value_occurs = coded is not column
     if every_value_occurs and not {None, ""} & set(values):
         return codes, values
     return _compact(codes, values)
+
+
+def _coded(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """Return a column as codes of its distinct values.
+
+    Raises:
+        BadTableError: values that Arrow cannot compare, such as lists.
+    """
+    try:
+        return column.dictionary_encode()
+    except pa.ArrowNotImplementedError as error:
+        raise _no_names(column, name) from error
+
+
+def _no_names(column: pa.ChunkedArray, name: str) -> BadTableError:
+    return BadTableError(
+        "bad_names",
+        f"column {name!r} contains {_kind_of(column)} values",
+        "cast it to text or whole numbers",
+    )
 
 
 def _distinct(dictionary: pa.Array) -> Values:

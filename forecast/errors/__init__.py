@@ -19,6 +19,8 @@ Every message states three things: what was given, what was expected, what to do
 
 from __future__ import annotations
 
+from numbers import Integral
+
 from forecast.errors.interface import in_use
 from forecast.errors.spelling import nearest
 
@@ -37,6 +39,7 @@ __all__ = [
     "SkillError",
     "TrainingError",
     "check_kind",
+    "check_seed",
     "nearest",
 ]
 
@@ -125,3 +128,18 @@ def check_kind(name: str, value: object, kinds: type | tuple[type, ...], wanted:
     if isinstance(value, kinds) and not (isinstance(value, bool) and kinds is not bool):
         return
     raise ConfigError(f"{name} is of type {type(value).__name__}; expected {wanted}")
+
+
+def check_seed(seed: object) -> None:
+    """Raise where the start of a random draw is none.
+
+    Args:
+        seed: given for it.
+
+    Raises:
+        ConfigError: it is no whole number of at least 0.
+    """
+    wanted = "a whole number of at least 0"
+    check_kind("seed", seed, Integral, wanted)
+    if isinstance(seed, Integral) and int(seed) < 0:
+        raise ConfigError(f"`seed=` is {seed}; expected {wanted}")

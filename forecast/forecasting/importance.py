@@ -18,6 +18,7 @@ import pandas as pd
 from forecast.axes import FloatArray, IntArray, evenly_spaced
 from forecast.data.panel import Panel
 from forecast.data.per_series.subset import slice_series
+from forecast.errors import check_seed
 from forecast.experiment.prepare import windows_of
 from forecast.experiment.training_rows import split_at_cutoffs
 from forecast.forecasting.fitted import Fitted, align
@@ -101,8 +102,10 @@ def importance(
         of its 95 % interval, NaN where the cutoffs are too few for one.
 
     Raises:
+        ConfigError: the seed is negative.
         DataError: training has seen every row, or no window fits into the others.
     """
+    check_seed(seed)
     if seen and fitted.config.training.refit:
         part = test_part(fitted, panel)
     else:

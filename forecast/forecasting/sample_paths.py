@@ -9,7 +9,7 @@ import numpy as np
 
 from forecast.axes import FloatArray, IntArray
 from forecast.data.per_series.ended import Reach
-from forecast.errors import ConfigError, check_kind
+from forecast.errors import ConfigError, check_kind, check_seed
 from forecast.errors.interface import in_use
 from forecast.experiment.prepare import Prepared
 from forecast.forecasting.ahead import NOT_CALIBRATED, with_intervals_of, within_training
@@ -148,11 +148,9 @@ def check_paths(fitted: Fitted, num_paths: int | None, seed: int, horizon: int |
     if num_paths is None:
         return
     check_kind("num_paths", num_paths, (int, np.integer), "a whole number, such as 1000")
-    check_kind("seed", seed, (int, np.integer), "a whole number of at least 0")
+    check_seed(seed)
     if num_paths < LEAST_PATHS:
         raise ConfigError(f"`num_paths=` is {num_paths}; expected at least {LEAST_PATHS}")
-    if seed < 0:
-        raise ConfigError(f"`seed=` is {seed}; expected a whole number of at least 0")
     trajectories_for(fitted)
     within_training(fitted, horizon, "sample paths")
 

@@ -169,6 +169,11 @@ def test_what_cannot_work_is_refused(fitted: NextSymbol) -> None:
         NextSymbol().generate("a", 1)
     with pytest.raises(ConfigError, match="temperature is -1; expected 0 or more"):
         fitted.generate(["a"], 1, temperature=-1)
+    for temperature in (float("nan"), float("inf")):
+        with pytest.raises(ConfigError, match=r"temperature is (nan|inf); expected 0 or more"):
+            fitted.generate(["a"], 1, temperature=temperature)
+    with pytest.raises(ConfigError, match="seed= is -1; expected a whole number of at least 0"):
+        fitted.generate(["a"], 1, seed=-1)
     with pytest.raises(ConfigError, match="the prompt is empty"):
         fitted.generate([], 1)
     with pytest.raises(ConfigError, match="bidirectional is true; expected false"):

@@ -109,6 +109,39 @@ def test_a_cell_of_megabytes_is_refused_soon(place: str, letter: str, tmp_path: 
     assert len(str(refused.value)) < 2500
 
 
+def test_a_header_is_read_beyond_64_kilobytes(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    numbers = ",".join(["3"] * 12_000)
+    names = ",".join(f"c{number}" for number in range(12_000))
+    rows = "".join(f"2024-01-{day:02d},{numbers},{day}\n" for day in range(1, 32))
+    path.write_text(f"ds,{names},y\n{rows}")
+    columns = Columns(time_col="ds", target_cols=("y",))
+    assert load_panel(path, columns).values[:, 0].tolist() == list(range(1, 32))
+
+
+def test_a_header_of_megabytes_is_refused_soon(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("ds," + "c," * 1_000_000 + "\n2024-01-01,1\n")
+    start = time.process_time()
+    with pytest.raises(DataError, match=r"line 1 of a.csv has more than 131,072 letters"):
+        load_panel(path)
+    assert time.process_time() - start < 8
+
+
+def test_a_parquet_file_of_equal_rows_has_so_many_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.parquet"
+    pd.DataFrame({"ds": pd.Timestamp("2024-01-01"), "y": [1.0] * 200_000}).to_parquet(path)
+    assert path.stat().st_size < 20_000
+    monkeypatch.setattr(compressed, "FREE_BYTES", 3_000_000)
+    with pytest.raises(DataError, match="unpacks to more than 3,000,000"):
+        load_panel(path)
+    monkeypatch.setattr(compressed, "FREE_BYTES", 3_300_000)
+    with pytest.raises(DataError, match="occur twice"):
+        load_panel(path)
+
+
 def test_a_cell_of_200_kilobytes_in_a_column_without_a_role_is_no_harm(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     rows = [f"{row},{'x' * 200_000 * (place == 3)}," for place, row in enumerate(ROWS.splitlines())]

@@ -100,3 +100,24 @@ def test_columns_of_months_are_read() -> None:
 
 
 MONTHS = [f"{year}-{month:02}" for year in range(2018, 2022) for month in range(1, 13)]
+
+
+STEPS = ("²", "٣", "٣D", "1" * 5000, "1" * 5000 + "D", "1" * 22 + "D", "1" * 18 + "B", "0D", "-1h")
+
+
+@pytest.mark.parametrize("freq", STEPS)
+def test_steps_are_numbers_that_time_has(
+    freq: str, table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", table, f"--freq={freq}"]) == 2
+    err = capsys.readouterr().err
+    assert "--freq is" in err
+    assert "expected a" in err
+
+
+@pytest.mark.parametrize("words", [["--id=ds"], ["--id=%s"], ["--static=ds"], ["--static=y"]])
+def test_roles_that_take_the_column_of_another(
+    words: list[str], table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", table, *words]) == 2
+    assert "problem" in capsys.readouterr().out

@@ -10,6 +10,7 @@ import pytest
 
 from forecast import Forecaster
 from forecast.cli import main
+from forecast.errors import ConfigError
 from forecast.forecasting.importance import (
     Group,
     copy_windows,
@@ -45,6 +46,12 @@ def fitted() -> Forecaster:
         time="day", target="sales", known=["promo", "junk"], horizon=4, **SETTINGS
     )
     return forecaster.fit(table_of(), verbose=0)
+
+
+def test_an_exchange_starts_from_a_seed(fitted: Forecaster) -> None:
+    panel = fitted._prepared.panel  # type: ignore[union-attr]
+    with pytest.raises(ConfigError, match="seed= is -1; expected a whole number of at least 0"):
+        importance(fitted.fitted, panel, seed=-1)
 
 
 def test_a_known_effect_is_found_and_noise_is_not(fitted: Forecaster) -> None:

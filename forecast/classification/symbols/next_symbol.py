@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ from forecast.classification.symbols.symbol_steps import (
 from forecast.classification.tables.learned_sequences import reading_learned
 from forecast.data.findings import listed
 from forecast.data.formats.readers import Source
-from forecast.errors import ConfigError, DataError, NotFittedError, check_kind
+from forecast.errors import ConfigError, DataError, NotFittedError, check_kind, check_seed
 from forecast.forecasting.saved_kinds import refuse_pickle
 from forecast.layers.runtime import start_quietly
 from forecast.models.sequence_network import SequenceNetwork
@@ -216,10 +217,12 @@ class NextSymbol:
             The new symbols; fewer where a sequence ends before.
 
         Raises:
-            ConfigError: the temperature is negative, or the prompt is empty, or of other symbols.
+            ConfigError: the temperature or the seed is none, or the prompt is empty, or of other
+                symbols.
         """
         fitted = self.fitted
-        if temperature < 0:
+        check_seed(seed)
+        if not 0 <= temperature < math.inf:
             raise ConfigError(f"temperature is {temperature}; expected 0 or more")
         given = prompt
         if isinstance(prompt, str):

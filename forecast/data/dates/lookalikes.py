@@ -141,8 +141,8 @@ def _as_numbers(column: pa.ChunkedArray) -> Numbers:
     try:
         whole: NDArray[np.int64] = column.cast(pa.int64()).to_numpy()
         return whole
-    except pa.ArrowInvalid:  # fractions
-        fractions: NDArray[np.float64] = column.cast(pa.float64()).to_numpy()
+    except pa.ArrowInvalid:  # fractions, or beyond 64 bits with a sign
+        fractions: NDArray[np.float64] = column.cast(pa.float64(), safe=False).to_numpy()
         return fractions
 
 

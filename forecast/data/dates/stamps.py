@@ -19,7 +19,11 @@ from forecast.data.frequency import check_zone
 from forecast.data.panel import NO_TIME
 from forecast.data.per_series.ids import Ids
 from forecast.data.table import RowNames, Table
+from forecast.errors import ConfigError
 from forecast.section import AUTO
+
+_LARGEST_INDEX = 2**63 - 2**32
+"""Largest number of an index, and the most between two: the steps after it have 64 bits too."""
 
 _MOST_FAR = 0.5
 """Share of dates out of range from which the calendar is another one."""
@@ -81,6 +85,7 @@ def read_stamps(
         if not is_index:
             refuse_lookalikes(column, rows.codes, name)
         _refuse_missing(column, column, rows, log, name)
+        _refuse_far_numbers(column, name)
         return TimeColumn(column.cast(pa.int64()).fill_null(0).to_numpy(), None, _readable(column))
 
     stamps = column
@@ -88,6 +93,7 @@ def read_stamps(
         stamps = read_text(column, table, time_format, log)
     at_end = _at_end(names_step, column, log)
     given = stamps.type.tz
+    _refuse_unknown_zone(given, name)
     exact = _in_nanoseconds(stamps)
     far = 0 if exact is not None else _count_far(stamps)
     if far <= _MOST_FAR * len(stamps):  # else no date was read as it is meant
@@ -106,6 +112,25 @@ def read_stamps(
         ticks = (localise_ends if at_end else localise)(ticks, tz, rows, log)
         readable = _without_unclear(ticks, readable)
     return TimeColumn(ticks.view("datetime64[ns]"), tz, readable, at_end)
+
+
+def _refuse_far_numbers(column: pa.ChunkedArray, name: str) -> None:
+    """Raise where steps from a number of the index on may leave 64 bits."""
+    low, high = pc.min_max(column).as_py().values()
+    if low is not None and max(-low, high, high - low) > _LARGEST_INDEX:
+        raise no_stamps(name, f"numbers from {low} to {high}, more than 64 bits reach")
+
+
+def _refuse_unknown_zone(zone: str | None, name: str) -> None:
+    """Raise where timestamps carry a zone that this machine does not know."""
+    try:
+        check_zone(zone)
+    except ConfigError as error:
+        raise BadTableError(
+            "no_stamps",
+            f"{name} contains timestamps whose {error}",
+            "write them in UTC or without a zone",
+        ) from error
 
 
 def _at_end(names_step: NamesStep, column: pa.ChunkedArray, log: FindingLog) -> bool:

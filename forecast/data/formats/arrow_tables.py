@@ -17,7 +17,12 @@ from forecast.data.formats.arrow_source import open_for_arrow, plain_file
 from forecast.data.formats.json_line_bounds import check_json_lines
 from forecast.data.formats.opened import Cells, Opened, Written, by_name, damaged, first_line
 from forecast.data.panel import Columns
-from forecast.files.compressed import UNREADABLE, is_compressed
+from forecast.files.compressed import (
+    UNREADABLE,
+    is_compressed,
+    most_unpacked,
+    unpacks_too_large,
+)
 
 _UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, *UNREADABLE)
 
@@ -26,11 +31,15 @@ _LARGEST_BLOCK = 2**31 - 1
 """Largest block that Arrow reads, in bytes; in one block, all lines decide on the types."""
 
 
+_CELL_BYTES = 8
+"""Bytes that a cell takes at least; a file of equal values has 20 million rows in 200 kB."""
+
+
 def open_arrow(given: pa.Table, _columns: Columns, written: Written) -> Opened:
     """Open an Arrow table."""
 
     def read(wanted: list[str]) -> Cells:
-        return by_name(_plain(given.select(wanted)))
+        return by_name(_plain(_sound(given.select(wanted))))
 
     return Opened(
         tuple(given.column_names), read, again=lambda roles, _: open_arrow(given, roles, written)
@@ -45,7 +54,7 @@ def open_stream(given: Any, columns: Columns, written: Written) -> Opened:
     """
     try:
         table = pa.table(given)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError) as error:
+    except Exception as error:  # of any kind: the object is of anybody's making
         raise BadTableError(
             "table_kind",
             f"the table is of type {type(given).__name__}, which is no table with named columns "
@@ -93,6 +102,26 @@ def open_json_lines(source: str | Path, columns: Columns, written: Written) -> O
     return open_arrow(table, columns, written)
 
 
+def _sound(table: pa.Table) -> pa.Table:
+    """Return a table whose texts are texts, and whose offsets and codes lie inside of it.
+
+    Readers of Arrow and parquet believe a file in this, and a wrong offset ends the process later.
+
+    Raises:
+        BadTableError: something in it is damaged.
+    """
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise BadTableError(
+                "damaged_file",
+                f"column {name!r} is damaged ({first_line(error)})",
+                "write the table again, with texts in UTF-8",
+            ) from error
+    return table
+
+
 def _plain(table: pa.Table) -> pa.Table:
     """Return a table whose text has one of the two types that the checks know, or is coded."""
     for place, field in enumerate(table.schema):
@@ -106,6 +135,11 @@ def _plain(table: pa.Table) -> pa.Table:
             ]
             kind = pa.dictionary(field.type.index_type, pa.string())
             table = table.set_column(place, field.name, pa.chunked_array(chunks, kind))
+        elif pa.types.is_dictionary(field.type) and pa.types.is_nested(field.type.value_type):
+            plain = [chunk.dictionary_decode() for chunk in column.chunks]
+            table = table.set_column(
+                place, field.name, pa.chunked_array(plain, field.type.value_type)
+            )
     return table
 
 
@@ -127,7 +161,9 @@ def open_parquet(source: str | Path, columns: Columns, _written: Written) -> Ope
         coded = [name for name in wanted if name in ids and schema.field(name).type == pa.string()]
         try:
             file = pyarrow.parquet.ParquetFile(plain_file(path), read_dictionary=coded)
-            return by_name(file.read(columns=wanted))
+            if file.metadata.num_rows * len(wanted) * _CELL_BYTES > most_unpacked(path):
+                raise unpacks_too_large(path)
+            return by_name(_sound(file.read(columns=wanted)))
         except _UNREADABLE as error:
             raise damaged(path.name, "parquet file", error) from error
 

@@ -89,7 +89,7 @@ def _read(
     try:
         data |= by_name(_parse(file, rest, types, decimal))
         return {name: data[name] for name in wanted}
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:  # a key: of a header of many megabytes
         raise explain_unreadable(file, first_line(error)) from error
 
 

@@ -84,6 +84,8 @@ def open_numbers(given: Sequence[float] | np.ndarray, columns: Columns, written:
         numbers = np.asarray(given)
         if numbers.dtype == object:  # numbers beside None
             numbers = numbers.astype(float)
+    except OverflowError as error:
+        raise _no_numbers(f"a {kind} with a number that float64 does not reach") from error
     except (TypeError, ValueError) as error:
         raise _no_numbers(f"a {kind} that contains more than numbers") from error
     if numbers.ndim != 1:
@@ -224,22 +226,49 @@ def _from_series(series: pd.Series, name: str, ids: Sequence[str]) -> pa.Chunked
             "periods", f"column {name!r} contains periods", "convert them: .dt.to_timestamp()"
         )
     if isinstance(kind, np.dtype) and kind.kind in "iufbM":
-        return pa.chunked_array([pa.array(series.to_numpy())])
+        return pa.chunked_array([pa.array(_of_arrow(series.to_numpy()))])
     try:
         column = pa.Array.from_pandas(series)
     except (
         pa.ArrowInvalid,
         pa.ArrowTypeError,
         pa.ArrowNotImplementedError,
+        TypeError,  # of an infinite `Decimal`
+        ValueError,  # of a whole number of thousands of digits
         OverflowError,
     ):
         write = _as_text
         if name in ids:
             write = _as_id
-        column = pa.array([write(value, name) for value in series], pa.string())
+        column = _of_texts([write(value, name) for value in series], name)
     if isinstance(column, pa.ChunkedArray):
         return column
     return pa.chunked_array([column])
+
+
+def _of_texts(texts: list[str | None], name: str) -> pa.Array:
+    """Return texts as an Arrow column.
+
+    Raises:
+        BadTableError: one of them cannot be written.
+    """
+    try:
+        return pa.array(texts, pa.string())
+    except UnicodeEncodeError as error:
+        raise BadTableError(
+            "damaged_file",
+            f"column {name!r} contains half of a surrogate pair, which is no character",
+            "remove it",
+        ) from error
+
+
+def _of_arrow(values: np.ndarray) -> np.ndarray:
+    """Return numbers or dates in a type that Arrow has: in the machine's byte order, of 64 bits."""
+    kind = values.dtype.newbyteorder("=")
+    if kind.kind == "f" and kind.itemsize > 8:
+        kind = np.dtype(float)
+    with np.errstate(over="ignore"):  # infinite values are refused later
+        return values.astype(kind, copy=False)
 
 
 def _is_mixed(column: pd.Series) -> bool:
@@ -273,6 +302,8 @@ def _as_text(value: Any, name: str) -> str | None:
         raise _complex_error(name)
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(Decimal(value))  # `str` of an `int` refuses thousands of digits
     return str(value)
 
 

@@ -234,8 +234,8 @@ def _as_text(column: pa.ChunkedArray) -> list[str]:
         kind = kind.value_type
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         return []
-    head = column.drop_null().slice(0, _SAMPLE).cast(pa.string()).to_pylist()
-    cells = [cell.strip() for cell in head]
+    head = column.drop_null().slice(0, _SAMPLE).cast(pa.string())
+    cells = [cell.strip() for cell in head.drop_null().to_pylist()]  # a code may stand for null
     return [cell for cell in cells if cell not in MISSING_WORDS]
 
 

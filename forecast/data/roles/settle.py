@@ -178,9 +178,11 @@ def _by_name(columns: Columns, names: tuple[str, ...], layout: str) -> Columns:
     series.
     """
     found: dict[str, Any] = {}
-    free = set(_others(columns, names))
+    others = set(_others(columns, names))
+    without_role = others.difference(columns.static_covariates, parts_of(columns.id_col, names))
     for role in _open_roles(columns):
         usual = getattr(USUAL_ROLES, role)
+        free = others if role == "id_col" else without_role
         is_present = set(usual if role == "target_cols" else (usual,)) <= free
         if is_present or (layout == "wide" and role != "time_col"):
             found[role] = usual

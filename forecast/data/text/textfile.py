@@ -20,6 +20,8 @@ from forecast.errors import ConfigError
 from forecast.files.compressed import UNREADABLE, is_damaged, open_bytes
 
 _CHUNK = 1 << 22
+_HEAD_LINES = 20
+_LONGEST_LINE = 1 << 17  # letters of one of these lines; the module `csv` takes no longer cell
 _TAIL = 4096  # characters at the end of a file that may be lines below the table
 _SEPARATORS = (",", ";", "\t", "|")
 _MAGIC = {
@@ -287,9 +289,20 @@ def _scan(path: Path, encoding: str) -> tuple[bool, bool, str]:
 
 def _head(path: Path, encoding: str) -> list[str]:
     """Return the first lines, without a byte order mark."""
+    text = ""
     with open_bytes(path) as raw:
-        text = codecs.getincrementaldecoder(encoding)().decode(raw.read(1 << 16))
-    return text.removeprefix("\ufeff").splitlines()[:20]
+        for part in codecs.iterdecode(iter(lambda: raw.read(1 << 16), b""), encoding):
+            text += part
+            if len(text) > _HEAD_LINES * _LONGEST_LINE or len(text.splitlines()) > _HEAD_LINES:
+                break  # else the last of these lines may be cut
+    lines = text.removeprefix("\ufeff").splitlines()[:_HEAD_LINES]
+    if lines and len(lines[0]) > _LONGEST_LINE:
+        raise BadTableError(
+            "damaged_file",
+            f"line 1 of {path.name} has more than {_LONGEST_LINE:,} letters",
+            "give a long table, with a row per series and stamp, or a parquet file",
+        )
+    return [line[:_LONGEST_LINE] for line in lines]
 
 
 def _nul_bytes(path: Path, encoding: str, line: int) -> BadTableError:
