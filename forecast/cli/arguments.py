@@ -1,4 +1,4 @@
-"""What argparse lacks: options that are given once, the version, and a plain list of commands."""
+"""Actions that argparse lacks: options given once, the version, and a plain list of commands."""
 
 from __future__ import annotations
 

@@ -217,7 +217,7 @@ def _make_steps(aligned: Fitted, reach: Reach, steps: int, known: Panel | None) 
 
 @dataclass(frozen=True, eq=False)
 class _Told:
-    """What the notes on a forecast are told from.
+    """Sources of the notes on a forecast.
 
     Attributes:
         fitted: the trained state.
@@ -266,7 +266,7 @@ _NOTES: tuple[_Notes, ...] = (
         told.made.forecast.values,
     ),
 )
-"""What the reader of a forecast has to know about the history that it was made from. Each says
+"""Facts that the reader of a forecast has to know about the history that it was made from. Each says
 something of several series where it does so of one of them alone."""
 
 
