@@ -74,6 +74,8 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ("serving/served_models.py", "st_ctime_ns"): "the time of birth on Windows: st_mtime_ns too",
     ("serving/served_models.py", "st_ino"): SAME,
     ("serving/server.py", "getattr(socket, SO_EXCLUSIVEADDRUSE)"): "the option of Windows alone",
+    ("serving/connection_shares.py", "get_context"): "spawn; asyncio on Windows accepts by itself, "
+    "so that shares are not even there",
     ("serving/server.py", "import resource"): "missing on Windows: no limit is raised",
     ("serving/server.py", "socket.SO_REUSEADDR"): "not on Windows, where others could listen too",
     ("serving/worker_processes.py", "get_context"): "spawn is the only way on Windows",

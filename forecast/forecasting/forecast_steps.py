@@ -266,7 +266,7 @@ _NOTES: tuple[_Notes, ...] = (
         told.made.forecast.values,
     ),
 )
-"""Facts that the reader of a forecast has to know about the history that it was made from. Each says
+"""Notes that the reader of a forecast needs on the history that it was made from. Each says
 something of several series where it does so of one of them alone."""
 
 
