@@ -45,17 +45,23 @@ class _Waiting(Generic[Item, Result]):
 
 @dataclass(eq=False)
 class _Lane(Generic[Item, Result]):
-    """Requests of one kind in the order of their arrival.
+    """Requests of one kind in the order of their arrival, and the threads that work on them.
 
     Attributes:
         free: threads without work.
         most: requests that a thread takes at a time.
         waiting: those without a thread.
+        pool: the threads: small requests find theirs again, which has what memory they need.
     """
 
     free: int
     most: int
     waiting: deque[_Waiting[Item, Result]] = field(default_factory=deque)
+    pool: ThreadPoolExecutor = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the pool; its threads start with the first work."""
+        self.pool = ThreadPoolExecutor(self.free, thread_name_prefix="forecast")
 
 
 class Admission(Generic[Item, Result]):
@@ -75,7 +81,6 @@ class Admission(Generic[Item, Result]):
         # runs one at a time.
         self._small: _Lane[Item, Result] = _Lane(1, TOGETHER)
         self._large: _Lane[Item, Result] = _Lane(limits.workers, 1)
-        self._pool = ThreadPoolExecutor(limits.workers + 1, thread_name_prefix="forecast")
         self._admitted = 0  # waiting or worked on
 
     def check(self) -> None:
@@ -119,7 +124,8 @@ class Admission(Generic[Item, Result]):
 
     def close(self) -> None:
         """End the threads when their work is done."""
-        self._pool.shutdown(wait=False, cancel_futures=False)
+        for lane in (self._small, self._large):
+            lane.pool.shutdown(wait=False, cancel_futures=False)
 
     async def _wait_for_thread(self, request: _Waiting[Item, Result]) -> None:
         """Wait until work on a request begins.
@@ -162,7 +168,7 @@ class Admission(Generic[Item, Result]):
             for request in taken:
                 request.begun.set_result(None)
             lane.free -= 1
-            future = self._pool.submit(self._work, [request.item for request in taken])
+            future = lane.pool.submit(self._work, [request.item for request in taken])
             future.add_done_callback(partial(_call_in, loop, partial(self._ended, lane, taken)))
         self._show()
 
