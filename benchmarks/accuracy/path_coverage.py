@@ -143,6 +143,9 @@ def _chosen(known: stored.Trajectories) -> FloatArray:
 
 def main(names: list[str]) -> None:
     """Print the rows of some sets, or of all."""
+    unknown = [name for name in names if name not in SETS]
+    if unknown:
+        sys.exit(f"there is no set {unknown[0]!r}; expected one of {', '.join(SETS)}")
     head = ["set", "80 % interval of the day's", "independent steps", "paths", "`totals`", "band"]
     print("\n".join([row(head), row(["---"] * len(head))]))
     for name in names or ("weather", "bike_sharing", "epf NP"):
