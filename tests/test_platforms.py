@@ -23,6 +23,9 @@ SAME = "the same everywhere, but for the reasons of errors"
 NATIVE = "not reached: compiled loops are for Linux and macOS, other systems use those of NumPy"
 
 ELSEWHERE: dict[tuple[str, str], str] = {
+    ("cli/ending.py", "hasattr(signal, setitimer)"): "missing on Windows: not told again",
+    ("cli/ending.py", "signal.setitimer"): "not reached on Windows",
+    ("cli/ending.py", "signal.SIGALRM"): "not reached on Windows",
     ("backtest/peers/worker.py", "ProcessPoolExecutor"): "spawns processes on Windows and macOS",
     ("backtest/peers/worker.py", "os.getppid"): "on Windows the process goes on to its end",
     ("baselines/compiled_recursions.py", "import ctypes"): NATIVE,

@@ -16,7 +16,7 @@ from forecast.cli.backtesting import add_backtest
 from forecast.cli.checking import add_check, add_leak_check, add_show_config
 from forecast.cli.completion import add_completion
 from forecast.cli.database_options import typed_words
-from forecast.cli.ending import Ended, end_in_order
+from forecast.cli.ending import Ended, end_in_order, stop_looking
 from forecast.cli.evaluating import add_evaluate
 from forecast.cli.explaining import add_explain
 from forecast.cli.exporting import add_export
@@ -100,6 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _started(arguments)
     except (Ended, KeyboardInterrupt) as ended:  # before the command has begun
+        stop_looking()
         print_error(f"forecast: {str(ended) or 'interrupted'}; {_AGAIN}")
         return getattr(ended, "code", INTERRUPTED)
 
@@ -130,6 +131,7 @@ def _run(options: argparse.Namespace) -> int:
         print_error(f"forecast: interrupted; {_way_on(options)}")
         return INTERRUPTED
     except Ended as ended:
+        stop_looking()
         print_error(f"forecast: {ended}; {_way_on(options)}")
         return ended.code
     except (ForecastError, OSError, MemoryError) as error:

@@ -106,6 +106,50 @@ def test_a_command_that_is_told_to_end(
         assert forked(begun.again, folder).code == 0
 
 
+SWALLOWED = """
+import os, signal, sys, time
+from forecast.cli.ending import Ended, end_in_order, stop_looking
+end_in_order()
+try:
+    for _ in range(int(sys.argv[1])):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM) if not _ else time.sleep(30)
+            time.sleep(30)
+        except:  # as Keras has them
+            pass
+    try:
+        time.sleep(30)
+    finally:
+        time.sleep(2.5)  # cleans up, which is not cut short
+        try:
+            raise ValueError
+        except ValueError:
+            time.sleep(1.5)
+        print("clean")
+except Ended as ended:
+    stop_looking()
+    time.sleep(1.5)
+    print(ended, ended.code)
+"""
+"""Swallows what is raised at a signal some times."""
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_an_end_that_others_swallow_is_told_again(times: int) -> None:
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWED, str(times)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.split("\n") == ["clean", "ended by SIGTERM 143", ""], done.stderr
+    assert done.stderr == ""
+    assert time.monotonic() - start < 25
+
+
 def ending_is_in_order(process: int) -> bool:
     """Return whether a process has a handler for the signal that tells it to end."""
     for line in Path(f"/proc/{process}/status").read_text().splitlines():
