@@ -7,10 +7,13 @@ import json
 from typing import TYPE_CHECKING
 
 from forecast.cli.labels.label_parts import (
+    add_learned,
     add_output,
+    add_run_and_table,
     add_run_to_write,
     evaluate_labels,
     print_predicted,
+    settings_of,
     tune_labels,
 )
 from forecast.cli.parser import (
@@ -18,10 +21,6 @@ from forecast.cli.parser import (
     Commands,
     Shortcut,
     add_command,
-    add_run,
-    add_settings,
-    add_shortcuts,
-    overrides_of,
     to_list,
 )
 from forecast.cli.terminal import (
@@ -95,18 +94,13 @@ def _add_fit(commands: Commands) -> None:
 
 def _add_series(parser: argparse.ArgumentParser) -> None:
     """Add a table of series and the settings of a forecast of categories."""
-    parser.add_argument("table", metavar="TABLE", help="one row per series and step")
-    add_settings(parser)
-    add_shortcuts(parser, CATEGORY_SHORTCUTS)
+    add_learned(parser, CATEGORY_SHORTCUTS, "one row per series and step")
 
 
 def _settings(options: argparse.Namespace) -> CategorySettings:
-    """Return the settings of a file, of `--set` and of the options that stand for some."""
     from forecast.classification.categories.category_settings import CategorySettings
-    from forecast.experiment.file import load_settings
 
-    overrides = overrides_of(options, CATEGORY_SHORTCUTS)
-    return load_settings(CategorySettings, options.config, overrides)
+    return settings_of(CategorySettings, options, CATEGORY_SHORTCUTS)
 
 
 def _fit(options: argparse.Namespace) -> int:
@@ -125,8 +119,7 @@ def _add_predict(commands: Commands) -> None:
     parser = add_command(
         commands, "predict", _predict, "forecast the steps after the last row of each series"
     )
-    parser.set_defaults(shortcuts=CATEGORY_SHORTCUTS)  # for "fit again with"
-    add_run(parser, "the history of the series", needs_table=True)
+    add_run_and_table(parser, CATEGORY_SHORTCUTS, "the history of the series")
     add_output(parser)
 
 
@@ -141,8 +134,7 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _add_evaluate(commands: Commands) -> None:
     parser = add_command(commands, "evaluate", _evaluate, "compare forecasts with what came")
-    parser.set_defaults(shortcuts=CATEGORY_SHORTCUTS)  # for "fit again with"
-    add_run(parser, "series that were not learned from", needs_table=True)
+    add_run_and_table(parser, CATEGORY_SHORTCUTS, "series that were not learned from")
 
 
 def _evaluate(options: argparse.Namespace) -> int:

@@ -8,10 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from forecast.cli.labels.label_parts import (
+    add_learned,
     add_output,
+    add_run_and_table,
     add_run_to_write,
     evaluate_labels,
     print_predicted,
+    settings_of,
     tune_labels,
 )
 from forecast.cli.parser import (
@@ -21,10 +24,6 @@ from forecast.cli.parser import (
     Commands,
     Shortcut,
     add_command,
-    add_run,
-    add_settings,
-    add_shortcuts,
-    overrides_of,
     to_list,
 )
 from forecast.cli.proposals import command_with, lines_to_try
@@ -157,18 +156,13 @@ def _add_fit(commands: Commands) -> None:
 
 def _add_labelled(parser: argparse.ArgumentParser) -> None:
     """Add a table of labelled sequences and the settings of a classification."""
-    parser.add_argument("table", metavar="TABLE", help="one row per sequence and step, or per text")
-    add_settings(parser)
-    add_shortcuts(parser, CLASS_SHORTCUTS)
+    add_learned(parser, CLASS_SHORTCUTS, "one row per sequence and step, or per text")
 
 
 def _settings(options: argparse.Namespace) -> Classification:
-    """Return the settings of a file, of `--set` and of the options that stand for some."""
     from forecast.classification.class_settings import Classification
-    from forecast.experiment.file import load_settings
 
-    overrides = overrides_of(options, CLASS_SHORTCUTS)
-    return load_settings(Classification, options.config, overrides)
+    return settings_of(Classification, options, CLASS_SHORTCUTS)
 
 
 def _fit(options: argparse.Namespace) -> int:
@@ -185,8 +179,7 @@ def _fit(options: argparse.Namespace) -> int:
 
 def _add_predict(commands: Commands) -> None:
     parser = add_command(commands, "predict", _predict, "give the sequences of a table a class")
-    parser.set_defaults(shortcuts=CLASS_SHORTCUTS)  # for "fit again with"
-    add_run(parser, "sequences to classify; no labels are needed", needs_table=True)
+    add_run_and_table(parser, CLASS_SHORTCUTS, "sequences to classify; no labels are needed")
     add_output(parser)
 
 
@@ -201,8 +194,7 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _add_evaluate(commands: Commands) -> None:
     parser = add_command(commands, "evaluate", _evaluate, "compare predictions with true labels")
-    parser.set_defaults(shortcuts=CLASS_SHORTCUTS)  # for "fit again with"
-    add_run(parser, "sequences with labels that were not learned from", needs_table=True)
+    add_run_and_table(parser, CLASS_SHORTCUTS, "sequences with labels that were not learned from")
 
 
 def _evaluate(options: argparse.Namespace) -> int:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from forecast.cli.parser import SUCCESS
+from forecast.cli.parser import (
+    SUCCESS,
+    Shortcut,
+    add_run,
+    add_settings,
+    add_shortcuts,
+    overrides_of,
+)
 from forecast.cli.terminal import (
     make_voice,
     print_line,
@@ -20,6 +27,31 @@ from forecast.cli.terminal import (
 if TYPE_CHECKING:
     from forecast.runs.label_records import Judged, Predicted
     from forecast.search.kinds import Searched
+    from forecast.section import AnySection
+
+
+def add_learned(parser: argparse.ArgumentParser, shortcuts: Sequence[Shortcut], table: str) -> None:
+    """Add a table to learn from, whose help is `table`, and the settings."""
+    parser.add_argument("table", metavar="TABLE", help=table)
+    add_settings(parser)
+    add_shortcuts(parser, shortcuts)
+
+
+def add_run_and_table(
+    parser: argparse.ArgumentParser, shortcuts: Sequence[Shortcut], table: str
+) -> None:
+    """Add a run folder and a table of the same kind; advice to fit again has the shortcuts."""
+    parser.set_defaults(shortcuts=shortcuts)
+    add_run(parser, table, needs_table=True)
+
+
+def settings_of(
+    kind: type[AnySection], options: argparse.Namespace, shortcuts: Sequence[Shortcut]
+) -> AnySection:
+    """Return the settings of a file, of `--set` and of the options that stand for some."""
+    from forecast.experiment.file import load_settings
+
+    return load_settings(kind, options.config, overrides_of(options, shortcuts))
 
 
 def add_run_to_write(parser: argparse.ArgumentParser, name: str) -> None:

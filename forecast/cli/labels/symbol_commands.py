@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 
-from forecast.cli.labels.label_parts import add_run_to_write, evaluate_labels
+from forecast.cli.labels.label_parts import (
+    add_learned,
+    add_run_and_table,
+    add_run_to_write,
+    evaluate_labels,
+    settings_of,
+)
 from forecast.cli.parser import (
     SUCCESS,
     Commands,
     Shortcut,
     add_command,
-    add_run,
     add_run_folder,
-    add_settings,
-    add_shortcuts,
-    overrides_of,
     positive_integer,
 )
 from forecast.cli.terminal import (
@@ -69,22 +71,16 @@ def _add_fit(commands: Commands) -> None:
     parser = add_command(
         commands, "fit", _fit, "train a model of the next symbol and write a run folder"
     )
-    parser.add_argument(
-        "table", metavar="TABLE", help="a .txt file, or one row per symbol, or per text"
-    )
-    add_settings(parser)
-    add_shortcuts(parser, SYMBOL_SHORTCUTS)
+    add_learned(parser, SYMBOL_SHORTCUTS, "a .txt file, or one row per symbol, or per text")
     add_run_to_write(parser, "symbols")
 
 
 def _fit(options: argparse.Namespace) -> int:
     print_reading(options.table)
     from forecast.classification.symbols.symbol_settings import NextSymbolSettings
-    from forecast.experiment.file import load_settings
     from forecast.runs.symbol_run import run_symbols
 
-    overrides = overrides_of(options, SYMBOL_SHORTCUTS)
-    settings = load_settings(NextSymbolSettings, options.config, overrides)
+    settings = settings_of(NextSymbolSettings, options, SYMBOL_SHORTCUTS)
     folder = run_symbols(
         settings, options.table, out=options.out, replace=options.replace, voice=make_voice()
     )
@@ -96,8 +92,7 @@ def _add_evaluate(commands: Commands) -> None:
     parser = add_command(
         commands, "evaluate", _evaluate, "compare predictions with the symbols that came"
     )
-    parser.set_defaults(shortcuts=SYMBOL_SHORTCUTS)  # for "fit again with"
-    add_run(parser, "symbols that were not learned from", needs_table=True)
+    add_run_and_table(parser, SYMBOL_SHORTCUTS, "symbols that were not learned from")
 
 
 def _evaluate(options: argparse.Namespace) -> int:
