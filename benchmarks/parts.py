@@ -11,39 +11,25 @@ Beside the seconds stands what a straight line through the least and the most se
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from actors import NETWORK, ROLES, ROOT, sales
+from actors import NETWORK, ROLES, sales
+from inference import cost_of
 from tables import table
 
 SERIES = [10_000, 40_000, 100_000, 1_000_000]
 PER_PART = 12_500
-UNIT = 1 if sys.platform == "darwin" else 1024
-"""Bytes in a unit of `ru_maxrss`."""
 
 
-def cost(*words: str) -> dict[str, float]:
+def cost(folder: Path, *words: str) -> dict[str, float]:
     """Run a command, and return its seconds, those of the processor, and megabytes."""
-    code = (
-        "import json, resource, subprocess, sys\n"
-        "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)\n"
-        "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
-        "print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss]))"
-    )
-    command = [sys.executable, "-c", code, sys.executable, "-m", "forecast", *words]
     start = time.monotonic()
-    done = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
-    processor, peak = json.loads(done.stdout)
-    return {
-        "seconds": time.monotonic() - start,
-        "processor": processor,
-        "megabytes": peak * UNIT / 1e6,
-    }
+    processor, megabytes = cost_of([sys.executable, "-m", "forecast", *words], folder)
+    seconds = time.monotonic() - start
+    return {"seconds": seconds, "processor": processor, "megabytes": megabytes}
 
 
 def measured(folder: Path, run: Path, series: int) -> dict[str, float]:
@@ -52,10 +38,10 @@ def measured(folder: Path, run: Path, series: int) -> dict[str, float]:
     sales(series, 8).to_parquet(path)
     parts = folder / f"parts-{series}"
     count = str(-(-series // PER_PART))
-    split = cost("split", str(path), "--id=store", "--parts", count, "--output", str(parts))
+    split = cost(folder, "split", str(path), "--id=store", "--parts", count, "--output", str(parts))
     output = str(folder / f"forecasts-{series}")
     whole = ["predict", str(run), "--parts", str(parts), "--workers=2", "--output", output]
-    return {"split": split["processor"], "split MB": split["megabytes"], **cost(*whole)}
+    return {"split": split["processor"], "split MB": split["megabytes"], **cost(folder, *whole)}
 
 
 def main() -> None:
@@ -68,7 +54,7 @@ def main() -> None:
         folder = Path(temporary)
         sales(400, 8).to_csv(folder / "small.csv", index=False)
         run = folder / "run"
-        cost("fit", str(folder / "small.csv"), *ROLES, *NETWORK, "--out", str(run))
+        cost(folder, "fit", str(folder / "small.csv"), *ROLES, *NETWORK, "--out", str(run))
         found = {number: measured(folder, run, number) for number in numbers}
 
     first, last = found[numbers[0]]["processor"], found[numbers[-1]]["processor"]

@@ -77,7 +77,8 @@ def forecast_future(fitted: Fitted, reach: Reach, steps: int, known: Panel | Non
     """
     aligned = align(fitted, reach.panel, Part.whole(reach.panel))
     made = _make_steps(aligned, reach, steps, known)
-    return replace(made.forecast, notes=_notes_on(_Told(fitted, aligned, reach, made)))
+    told = _Told(fitted, aligned, reach, made)
+    return replace(made.forecast, notes=reach.notes + _notes_on(told, _NOTES))
 
 
 def forecast_together(
@@ -245,7 +246,6 @@ class _Told:
 _Notes = Callable[[_Told], tuple[str, ...]]
 
 _NOTES: tuple[_Notes, ...] = (
-    lambda told: told.reach.notes,
     lambda told: new_series_notes(told.fitted, told.panel, told.panel.lengths),
     lambda told: drift_notes(told.aligned, told.panel),
     lambda told: learned_notes(told.aligned, told.panel),
@@ -266,11 +266,11 @@ _NOTES: tuple[_Notes, ...] = (
         told.made.forecast.values,
     ),
 )
-"""Notes that the reader of a forecast needs on the history that it was made from. Each says
-something of several series where it does so of one of them alone."""
+"""Notes that the reader of a forecast needs on the history that it was made from, beside those of
+the history itself. Each says something of several series where it does so of one of them alone."""
 
 
-def _notes_on(told: _Told, kinds: Sequence[_Notes] = _NOTES) -> tuple[str, ...]:
+def _notes_on(told: _Told, kinds: Sequence[_Notes]) -> tuple[str, ...]:
     return tuple(note for kind in kinds for note in kind(told))
 
 

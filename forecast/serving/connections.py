@@ -21,13 +21,7 @@ TOO_LONG = (
 """The answer to such headers."""
 
 
-def _uncounted(_: int) -> None:
-    """Count nothing, where one process has all connections."""
-
-
-def patient_protocol(
-    seconds: float, counted: Callable[[int], None] = _uncounted
-) -> type[HttpToolsProtocol]:
+def patient_protocol(seconds: float, counted: Callable[[int], None]) -> type[HttpToolsProtocol]:
     """Return the protocol of connections that end where no request arrives within some seconds.
 
     A connection also ends where bytes come that are neither part of a body nor complete a head: the

@@ -106,6 +106,10 @@ def _unsaid(_: str) -> None:
     """Say nothing."""
 
 
+def _uncounted(_: int) -> None:
+    """Count nothing, where one process has all connections."""
+
+
 def _run(number: int, task: Task, store: ModelStore, ends: _Ends, listener: socket.socket) -> None:
     """Serve until the process is told to end.
 
@@ -117,12 +121,13 @@ def _run(number: int, task: Task, store: ModelStore, ends: _Ends, listener: sock
         listener: socket.
     """
     _raise_open_files()
-    counted: tuple[Callable[[int], None], ...] = ()
+    counted = _uncounted
     if task.connections:
-        listener = FairSocket(listener, task.connections, number - 1)
-        task.connections.begin(number - 1)
-        counted = (partial(task.connections.add, number - 1),)
-    protocol = patient_protocol(task.limits.read_seconds, *counted)
+        place = number - 1
+        listener = FairSocket(listener, task.connections, place)
+        task.connections.begin(place)
+        counted = partial(task.connections.add, place)
+    protocol = patient_protocol(task.limits.read_seconds, counted)
     with using(SERVICE):
         _Server(_config(number, task, store, protocol), ends, listener).run(sockets=[listener])
     store.stop()
