@@ -21,9 +21,8 @@ from forecast.classification.saved.sequence_networks import (
     GOLDEN_SEQUENCES,
     GOLDEN_TOLERANCE,
     Arrays,
-    golden_batch,
+    golden_arrays,
     graphs_of,
-    mean_output,
     network_difference,
     networks_in,
     weights_by_member,
@@ -31,9 +30,13 @@ from forecast.classification.saved.sequence_networks import (
 from forecast.classification.saved.stored_arrays import (
     check_array,
     check_counts,
-    check_encoding,
     check_golden_batch,
     check_names,
+)
+from forecast.classification.saved.stored_encoding import (
+    encoding_in,
+    encoding_meta,
+    encoding_state,
 )
 from forecast.classification.saved.trial_sequences import made_up, trial_difference, trial_of
 from forecast.forecasting.artifact import Artifact, load_artifact, save_artifact
@@ -48,19 +51,14 @@ def save_categories(fitted: FittedCategories, path: Path) -> None:
     Raises:
         OutputError: the folder has files other than those of a saved model.
     """
-    inputs = golden_batch(fitted.shape)
-    golden: Arrays = {f"input/{name}": array for name, array in inputs.items()}
-    golden["output"] = mean_output(fitted.networks, inputs)
+    golden = golden_arrays(fitted.networks, fitted.shape)
     golden["mixed"] = _golden_mixture(fitted, golden["output"])
     encoding = fitted.encoding
     golden |= trial_of(fitted, _trial_table(fitted))
     weights = weights_by_member(fitted.networks)
     meta = {
         "kind": CATEGORIES,
-        "classes": list(encoding.classes),
-        # Pairs, since a mapping would be sorted.
-        "vocabulary": [[name, list(words)] for name, words in encoding.vocabulary.items()],
-        "widths": list(encoding.widths),
+        **encoding_meta(encoding),
         "networks": graphs_of(fitted.networks),
         "weights": fitted.weights,
         "histories": list(fitted.histories),
@@ -72,12 +70,7 @@ def save_categories(fitted: FittedCategories, path: Path) -> None:
 
 def _state(encoding: Encoding, tables: CategoryTables) -> Arrays:
     """Return the fitted arrays."""
-    return {
-        "encoding/mean": encoding.mean,
-        "encoding/spread": encoding.spread,
-        "encoding/masked": encoding.masked,
-        **tables.to_state(),
-    }
+    return encoding_state(encoding) | tables.to_state()
 
 
 def load_categories(path: Path) -> FittedCategories:
@@ -125,16 +118,7 @@ def _rebuilt(artifact: Artifact) -> FittedCategories:
     meta = stored_meta(StoredCategories, artifact.meta)
     settings = section_from(CategorySettings, artifact.config)
     state = artifact.state
-    encoding = Encoding(
-        classes=tuple(meta.classes),
-        mean=state["encoding/mean"],
-        spread=state["encoding/spread"],
-        masked=state["encoding/masked"],
-        change=None,
-        vocabulary={name: tuple(words) for name, words in meta.vocabulary},
-        widths=tuple(meta.widths),
-    )
-    check_encoding(encoding)
+    encoding = encoding_in(meta, state)
     horizon = settings.windows.horizon
     shape = replace(encoding.shape, length=settings.windows.context_length)
     check_golden_batch(artifact.golden, shape, GOLDEN_SEQUENCES)

@@ -41,6 +41,19 @@ def golden_batch(shape: SequenceShape) -> Arrays:
     return batch
 
 
+def golden_arrays(networks: tuple[SequenceNetwork, ...], shape: SequenceShape) -> Arrays:
+    """Return the golden batch, and what the networks make of it, under the names of a saved model.
+
+    Args:
+        networks: whose mean output it is.
+        shape: of the sequences.
+    """
+    inputs = golden_batch(shape)
+    golden: Arrays = {f"input/{name}": array for name, array in inputs.items()}
+    golden["output"] = mean_output(networks, inputs)
+    return golden
+
+
 def network_difference(networks: tuple[SequenceNetwork, ...], golden: Arrays) -> float:
     """Return the largest difference from the stored output of the golden batch.
 

@@ -22,9 +22,8 @@ from forecast.classification.saved.sequence_networks import (
     GOLDEN_SEQUENCES,
     GOLDEN_TOLERANCE,
     Arrays,
-    golden_batch,
+    golden_arrays,
     graphs_of,
-    mean_output,
     network_difference,
     networks_in,
     weights_by_member,
@@ -32,9 +31,13 @@ from forecast.classification.saved.sequence_networks import (
 from forecast.classification.saved.stored_arrays import (
     check_array,
     check_baselines,
-    check_encoding,
     check_golden_batch,
     check_names,
+)
+from forecast.classification.saved.stored_encoding import (
+    encoding_in,
+    encoding_meta,
+    encoding_state,
 )
 from forecast.classification.saved.trial_sequences import made_up, trial_difference, trial_of
 from forecast.errors import ArtifactError
@@ -51,21 +54,15 @@ def save_classifier(fitted: FittedClassifier, path: Path) -> None:
         OutputError: the folder has files other than those of a saved model.
     """
     shape = replace(fitted.encoding.shape, length=fitted.length)
-    inputs = golden_batch(shape)
-    golden: Arrays = {f"input/{name}": array for name, array in inputs.items()}
-    golden["output"] = mean_output(fitted.networks, inputs)
+    golden = golden_arrays(fitted.networks, shape) | trial_of(fitted, _trial_table(fitted))
     encoding = fitted.encoding
-    golden |= trial_of(fitted, _trial_table(fitted))
     terms: list[str] = []
     if fitted.baselines.words is not None:
         terms = fitted.baselines.words.terms.tolist()
     meta = {
         "kind": CLASSIFIER,
         "length": fitted.length,
-        "classes": list(encoding.classes),
-        # Pairs, since a mapping would be sorted.
-        "vocabulary": [[name, list(words)] for name, words in encoding.vocabulary.items()],
-        "widths": list(encoding.widths),
+        **encoding_meta(encoding),
         "terms": terms,
         "networks": graphs_of(fitted.networks),
         "network_weight": fitted.network_weight,
@@ -81,14 +78,10 @@ def save_classifier(fitted: FittedClassifier, path: Path) -> None:
 def _state(encoding: Encoding, baselines: ClassBaselines) -> Arrays:
     """Return the fitted arrays."""
     state: Arrays = {
-        "encoding/mean": encoding.mean,
-        "encoding/spread": encoding.spread,
-        "encoding/masked": encoding.masked,
+        **encoding_state(encoding),
         "frequencies": baselines.frequencies,
         **_regression_state(baselines.regression),
     }
-    if encoding.change is not None:
-        state["encoding/change"] = encoding.change
     if baselines.kernels is not None:
         state["kernels/dilations"] = baselines.kernels.dilations
         state["kernels/channels"] = baselines.kernels.channels
@@ -157,17 +150,12 @@ def _rebuilt(artifact: Artifact) -> FittedClassifier:
     meta = stored_meta(StoredClassifier, artifact.meta)
     state = artifact.state
     config = section_from(Classification, artifact.config)
-    encoding = Encoding(
-        classes=tuple(meta.classes),
-        mean=state["encoding/mean"],
-        spread=state["encoding/spread"],
-        masked=state["encoding/masked"],
+    encoding = encoding_in(
+        meta,
+        state,
         change=state.get("encoding/change"),
-        vocabulary={name: tuple(words) for name, words in meta.vocabulary},
-        widths=tuple(meta.widths),
         has_label_sets=config.data.has_label_sets,
     )
-    check_encoding(encoding)
     shape = replace(encoding.shape, length=meta.length)
     check_golden_batch(artifact.golden, shape, GOLDEN_SEQUENCES)
     output = artifact.golden["output"]
